@@ -1,0 +1,218 @@
+"""Settings: the only reader of the environment, into one frozen object. Each setting is one row of `SETTINGS`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from otel_distro.config_parse import (
+    boolean,
+    bytes_size,
+    choice,
+    headers,
+    hosts,
+    milliseconds,
+    names,
+    optional_path,
+    positive,
+    seconds,
+    text,
+    url,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SIGNALS = ("traces", "metrics", "logs")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable: name, default as it would be typed, parser, and the sentence the docs print."""
+
+    name: str
+    default: str
+    parse: Callable[[str], Any]
+    brief: str
+    secret: bool = False
+    standard: bool = False
+
+
+def _own(default: str, parse: Callable[[str], Any], brief: str, *, name: str = "", secret: bool = False) -> Any:  # noqa: ANN401 - dataclasses.field is Any
+    return field(metadata={"row": (name, default, parse, brief, secret)})
+
+
+@dataclass(frozen=True)
+class Otlp:
+    """Where and how one signal is sent by OTLP, per the OTLP exporter specification."""
+
+    endpoint: str
+    protocol: str
+    headers: tuple[tuple[str, str], ...]
+    compression: str
+    timeout: float
+    certificate: Path | None
+    client_key: Path | None
+    client_certificate: Path | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings in force; field `x_y` is the variable `OTEL_DISTRO_X_Y` unless its row names another one."""
+
+    disabled: bool = _own("false", boolean, "Switch the whole distribution off", name="OTEL_SDK_DISABLED")
+    config_file: str = _own(
+        "", text, "A declarative configuration file: upstream's configurator then builds the SDK", name="OTEL_CONFIG_FILE"
+    )
+    traces_exporter: tuple[str, ...] = _own("otlp", names, "Span exporters: otlp, console, none, or an entry point's name", name="OTEL_TRACES_EXPORTER")
+    metrics_exporter: tuple[str, ...] = _own("otlp", names, "Metric exporters: otlp, console, none, prometheus, or an entry point's name", name="OTEL_METRICS_EXPORTER")
+    logs_exporter: tuple[str, ...] = _own("otlp", names, "Log exporters: otlp, console, none, or an entry point's name", name="OTEL_LOGS_EXPORTER")
+    propagators: tuple[str, ...] = _own("tracecontext,baggage", names, "Propagators; baggage leaves to allowed hosts only", name="OTEL_PROPAGATORS")
+    metric_interval: float = _own("60000", milliseconds, "Milliseconds between two metric exports", name="OTEL_METRIC_EXPORT_INTERVAL")
+    temporality: str = _own(
+        "cumulative",
+        choice("cumulative", "delta", "lowmemory"),
+        "Temporality of exported metrics: cumulative, delta or lowmemory",
+        name="OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+    )
+    exemplar_filter: str = _own(
+        "trace_based",
+        choice("trace_based", "always_on", "always_off"),
+        "Which measurements may become exemplars (always_on counts as trace_based: an exemplar must open)",
+        name="OTEL_METRICS_EXEMPLAR_FILTER",
+    )
+    batch_delay: float = _own("1000", milliseconds, "Longest wait of an ended span before it is sent, milliseconds", name="OTEL_BSP_SCHEDULE_DELAY")
+    batch_size: int = _own("512", positive, "Records in a full batch", name="OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
+    log_level: str = _own("", text, "Level of the root logger; unset: as the app sets it", name="LOG_LEVEL")
+    log_format: str = _own(
+        "auto",
+        choice("auto", "json", "text", "app"),
+        "Console lines: json, text, app (the app's own handlers untouched); auto is text on a terminal, else json",
+    )
+    access_log: bool = _own("true", boolean, "Write `request_completed` per request in place of uvicorn's access lines")
+    quiet_routes: tuple[str, ...] = _own("/health", names, "Paths (* at the end matches any rest) that are counted but give no span and no line")
+    inbound_trace: str = _own("continue", choice("continue", "link"), "Continue the caller's trace, or begin a new one that links to it")
+    baggage_hosts: tuple[str, ...] = _own("localhost,127.0.0.1,::1", hosts, "First-party hosts that may get baggage; .example.com covers subdomains")
+    identity: str = _own("hash", choice("hash", "raw"), "How bound users and sessions are recorded: keyed hash, or raw")
+    identity_key: str = _own("", text, "Key of the identity hashes; unset: a random key kept per host", secret=True)
+    slow_query_ms: float = _own("500", milliseconds, "A query slower than this is logged and counted as slow")
+    slow_request_ms: float = _own("2000", milliseconds, "A request slower than this is kept although the sampler dropped it")
+    keep_per_minute: int = _own("60", positive, "Late keeps per minute for each route or task and error type")
+    buffer_bytes: int = _own("32MiB", bytes_size, "Most bytes of records waiting to be encoded or sent, per process")
+    undecided_bytes: int = _own("8MiB", bytes_size, "Most bytes of head-dropped spans waiting for their root's outcome")
+    cardinality_limit: int = _own("2000", positive, "Most series of one metric; the rest is counted as overflow")
+    shutdown_timeout: float = _own("2", seconds, "Seconds that all signals together may take to flush at the end")
+    upstream_instrumentation: tuple[str, ...] = _own("", names, "Libraries left to upstream's instrumentation, for example sqlalchemy")
+    cache_dir: Path = _own("~/.cache/otel-distro", optional_path, "Where per-host state is kept: identity key, viewer database")
+    viewer_db: Path | None = _own("", optional_path, "The viewer's database; unset: viewer.db in the cache directory")
+    otlp: Mapping[str, Otlp] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+def _rows() -> dict[str, Setting]:
+    rows = {}
+    for item in fields(Settings):
+        if "row" not in item.metadata:
+            continue
+        name, default, parse, brief, secret = item.metadata["row"]
+        variable = name or f"OTEL_DISTRO_{item.name.upper()}"
+        rows[item.name] = Setting(variable, default, parse, brief, secret, standard=bool(name))
+    return rows
+
+
+SETTINGS: dict[str, Setting] = _rows()
+"""Every setting of one value, by its field in `Settings`."""
+
+OTLP_SETTINGS: dict[str, Setting] = {
+    "endpoint": Setting("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", url, "Where OTLP goes", standard=True),
+    "protocol": Setting(
+        "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", choice("http/protobuf"), "Transport of OTLP", standard=True
+    ),
+    "headers": Setting("OTEL_EXPORTER_OTLP_HEADERS", "", headers, "Headers of each export", secret=True, standard=True),
+    "compression": Setting(
+        "OTEL_EXPORTER_OTLP_COMPRESSION", "none", choice("none", "gzip", "deflate"), "Compression of exports", standard=True
+    ),
+    "timeout": Setting("OTEL_EXPORTER_OTLP_TIMEOUT", "10", seconds, "Seconds one export may take", standard=True),
+    "certificate": Setting("OTEL_EXPORTER_OTLP_CERTIFICATE", "", optional_path, "Trusted certificates", standard=True),
+    "client_key": Setting("OTEL_EXPORTER_OTLP_CLIENT_KEY", "", optional_path, "The client's private key", standard=True),
+    "client_certificate": Setting(
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "", optional_path, "The client's certificate", standard=True
+    ),
+}
+"""OTLP settings; each may also be set per signal (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, ...)."""
+
+
+class _Reader:
+    """Reads variables, falls back to the default where one can't be parsed, and remembers one line for each."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.problems: list[str] = []
+
+    def value(self, setting: Setting, name: str = "") -> Any:  # noqa: ANN401 - the parser's type
+        variable = name or setting.name
+        raw = self.environ.get(variable, "").strip()
+        if not raw:
+            return setting.parse(setting.default)
+        try:
+            return setting.parse(raw)
+        except ValueError as error:
+            shown = "***" if setting.secret else repr(raw[:100])
+            self.problems.append(f"{variable}={shown} is ignored, {setting.default or 'nothing'} is used: {error}")
+            return setting.parse(setting.default)
+
+    def otlp(self, signal: str) -> Otlp:
+        values = {}
+        for key, setting in OTLP_SETTINGS.items():
+            specific = setting.name.replace("OTLP_", f"OTLP_{signal.upper()}_", 1)
+            own = bool(self.environ.get(specific, "").strip())
+            values[key] = self.value(setting, specific if own else "")
+            if key == "endpoint" and not own:
+                values[key] = f"{values[key].rstrip('/')}/v1/{signal}"
+        return Otlp(**values)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read all settings; what can't be parsed keeps its default and adds a line to `problems`."""
+    reader = _Reader(os.environ if environ is None else environ)
+    values = {name: reader.value(setting) for name, setting in SETTINGS.items()}
+    otlp = {signal: reader.otlp(signal) for signal in SIGNALS}
+    return Settings(**values, otlp=otlp, problems=tuple(reader.problems))
+
+
+class _Current:
+    """Holds the settings in force, read on first use."""
+
+    __slots__ = ("settings",)
+
+    def __init__(self) -> None:
+        self.settings: Settings | None = None
+
+
+_current = _Current()
+
+
+def current() -> Settings:
+    """The settings in force in this process; read from the environment on first use."""
+    if _current.settings is None:
+        _current.settings = load()
+    return _current.settings
+
+
+def use(settings: Settings | None) -> Settings | None:
+    """Put other settings in force (None: read the environment again) and return those before."""
+    before, _current.settings = _current.settings, settings
+    return before
+
+
+def environment(name: str, default: str = "") -> str:
+    """A variable that belongs to another party (upstream's excluded URLs, captured headers), as it is."""
+    return os.environ.get(name, default)
+
+
+def default_environment(values: Mapping[str, str]) -> None:
+    """Set variables that the user has not set, for libraries that read the environment themselves."""
+    for name, value in values.items():
+        os.environ.setdefault(name, value)

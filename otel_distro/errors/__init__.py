@@ -1,0 +1,1 @@
+"""Errors: each recorded once."""

@@ -1,0 +1,42 @@
+"""The only broad `except`: telemetry never breaks the application it watches."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_logger = logging.getLogger("otel_distro")
+
+failures: dict[str, int] = {}
+"""How often each guarded place failed, by its name; read by the self-metrics."""
+
+
+class guard:  # noqa: N801 - reads as a statement: `with guard("celery.postrun"):`
+    """Swallow, count and log once per place any `Exception` of our own code; never wrap the application's code."""
+
+    __slots__ = ("where",)
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> bool:
+        if kind is None:
+            return False
+        if not issubclass(kind, Exception):
+            return False
+        report(self.where, error)
+        return True
+
+
+def report(where: str, error: BaseException | None) -> None:
+    """Count a failure of our own at `where`, and log the first one there."""
+    seen = failures.get(where, 0)
+    failures[where] = seen + 1
+    if not seen:
+        _logger.warning("telemetry failed in %s, the application goes on: %r", where, error, exc_info=error)
