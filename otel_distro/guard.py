@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _logger = logging.getLogger("otel_distro")
@@ -32,6 +33,14 @@ class guard:  # noqa: N801 - reads as a statement: `with guard("celery.postrun")
             return False
         report(self.where, error)
         return True
+
+
+def rendered(render: Callable[[], str]) -> str:
+    """Text made by the application's own code (`__str__`, a format), or a note in its place when that raises."""
+    try:
+        return render()
+    except Exception as failure:
+        return f"<unprintable: {type(failure).__name__}>"
 
 
 def report(where: str, error: BaseException | None) -> None:

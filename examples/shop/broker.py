@@ -24,17 +24,17 @@ class Channel(filesystem.Channel):
     get_table = virtual.Channel.get_table
     _delete = virtual.Channel._delete  # noqa: SLF001 - the hooks of a kombu channel are named so
 
-    def _put(self, queue: str, payload: Any, **_options: Any) -> None:
+    def _put(self, queue: str, message: Any, **_options: Any) -> None:
         name = f"{time.time_ns()}_{uuid.uuid4()}.{queue}.msg"
         draft = Path(self.data_folder_out, f".{name}")
-        draft.write_text(dumps(payload), encoding="utf-8")
+        draft.write_text(dumps(message), encoding="utf-8")
         draft.rename(draft.with_name(name))
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:  # noqa: ARG002 - kombu's signature
-        for message in sorted(Path(self.data_folder_in).glob(f"[0-9]*.{queue}.msg")):
-            claimed = message.with_suffix(".taken")
+        for waiting in sorted(Path(self.data_folder_in).glob(f"[0-9]*.{queue}.msg")):
+            claimed = waiting.with_suffix(".taken")
             try:
-                message.rename(claimed)
+                waiting.rename(claimed)
             except FileNotFoundError:  # another worker was faster
                 continue
             payload = claimed.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opentelemetry import trace
 
 from otel_distro.context.work import current_fields
+from otel_distro.guard import rendered
 from otel_distro.record import HANDOVER, LogRecord
 from otel_distro.semconv.attributes import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE
 from otel_distro.semconv.own import EXCEPTION_EVENT
@@ -53,14 +54,10 @@ def exception_type(error: BaseException) -> str:
 
 def exception_attributes(error: BaseException) -> dict[str, str]:
     """Type, message and stack, rendered now and truncated; whatever the exception's `__str__` does."""
-    try:
-        message = str(error)
-    except Exception as failure:  # noqa: BLE001 - the app's __str__ may raise anything
-        message = f"<unprintable: {type(failure).__name__}>"
-    try:
-        stack = "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=-_MAX_FRAMES))
-    except Exception as failure:  # noqa: BLE001 - as above, in a chained exception
-        stack = f"<unprintable: {type(failure).__name__}>"
+    message = rendered(lambda: str(error))
+    stack = rendered(
+        lambda: "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=-_MAX_FRAMES))
+    )
     return {
         EXCEPTION_TYPE.key: exception_type(error),
         EXCEPTION_MESSAGE.key: message[:_MAX_MESSAGE],

@@ -50,17 +50,12 @@ class ExemplarRow(NamedTuple):
 
 
 class PointRow(NamedTuple):
-    """One data point with its series; `buckets` is JSON or None."""
+    """One data point with its series; `values` are value, count, sum, min, max and buckets (JSON) or None."""
 
     series: Series
     time_ns: int
     start_ns: int
-    value: float | str | None
-    count: int | None
-    sum: float | str | None
-    min: float | str | None
-    max: float | str | None
-    buckets: str | None
+    values: tuple[Any, ...]
     exemplars: tuple[ExemplarRow, ...]
 
 
@@ -90,8 +85,8 @@ def _metric_points(resource: Resource, scope: Scope, metric: Any) -> Iterator[Po
         series = Series(
             metric.name, kind, metric.unit, temporality, monotonic, metric.description, resource, scope, attributes
         )
-        times = (series, integer(point.time_unix_nano), integer(point.start_time_unix_nano))
-        yield PointRow(*times, *_VALUES[kind](point), _exemplars(point))
+        time_ns, start_ns = integer(point.time_unix_nano), integer(point.start_time_unix_nano)
+        yield PointRow(series, time_ns, start_ns, _VALUES[kind](point), _exemplars(point))
 
 
 def _number_values(point: Any) -> tuple[Any, ...]:

@@ -115,7 +115,7 @@ class Store:
             if series_id is None:
                 refused += 1
                 continue
-            self._connection.execute(POINT_SQL, (series_id, *point[1:9]))
+            self._connection.execute(POINT_SQL, (series_id, point.time_ns, point.start_ns, *point.values))
             self._connection.executemany(
                 "INSERT OR REPLACE INTO exemplar VALUES (?, ?, ?, ?, ?, ?)",
                 [(series_id, *exemplar) for exemplar in point.exemplars],
