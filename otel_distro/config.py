@@ -128,7 +128,7 @@ SETTINGS: dict[str, Setting] = _rows()
 OTLP_SETTINGS: dict[str, Setting] = {
     "endpoint": Setting("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", url, "Where OTLP goes", standard=True),
     "protocol": Setting(
-        "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", choice("http/protobuf"), "Transport of OTLP", standard=True
+        "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", choice("http/protobuf", "grpc", "http/json"), "Transport of OTLP: http/protobuf; others by upstream's exporters when installed", standard=True
     ),
     "headers": Setting("OTEL_EXPORTER_OTLP_HEADERS", "", headers, "Headers of each export", secret=True, standard=True),
     "compression": Setting(
@@ -179,7 +179,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     reader = _Reader(os.environ if environ is None else environ)
     values = {name: reader.value(setting) for name, setting in SETTINGS.items()}
     otlp = {signal: reader.otlp(signal) for signal in SIGNALS}
-    return Settings(**values, otlp=otlp, problems=tuple(reader.problems))
+    return Settings(**values, otlp=otlp, problems=tuple(dict.fromkeys(reader.problems)))
 
 
 class _Current:

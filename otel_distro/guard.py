@@ -35,12 +35,16 @@ class guard:  # noqa: N801 - reads as a statement: `with guard("celery.postrun")
         return True
 
 
-def rendered(render: Callable[[], str]) -> str:
+def _unprintable(failure: Exception) -> str:
+    return f"<unprintable: {type(failure).__name__}>"
+
+
+def rendered(render: Callable[[], str], instead: Callable[[Exception], str] = _unprintable) -> str:
     """Text made by the application's own code (`__str__`, a format), or a note in its place when that raises."""
     try:
         return render()
     except Exception as failure:
-        return f"<unprintable: {type(failure).__name__}>"
+        return instead(failure)
 
 
 def report(where: str, error: BaseException | None) -> None:

@@ -23,13 +23,17 @@ QUIET = create_key("otel_distro.quiet")
 
 
 class LogRecord:
-    """One log line: exact scalars only (design decision 2), so that it may cross to the pipeline thread."""
+    """One log line: exact scalars only (design decision 2), so that it may cross to the pipeline thread.
+
+    `console`: a console line is due. `export`: false for what is logged while the exporter works, or in excluded requests.
+    """
 
     __slots__ = (
         "attributes",
         "body",
         "console",
         "event_name",
+        "export",
         "fields",
         "scope",
         "severity_number",
@@ -55,6 +59,7 @@ class LogRecord:
         trace_flags: int = 0,
         event_name: str | None = None,
         console: bool = True,
+        export: bool = True,
     ) -> None:
         self.time_unix_nano = time_unix_nano
         self.severity_number = severity_number
@@ -68,6 +73,7 @@ class LogRecord:
         self.trace_flags = trace_flags
         self.event_name = event_name
         self.console = console
+        self.export = export
 
 
 class Measurement:

@@ -1,73 +1,91 @@
-"""The one `telemetry` fixture: what the application's telemetry was, in memory."""
+"""The one `telemetry` fixture: what the application's telemetry was, in memory, from our own pipeline."""
 
 from __future__ import annotations
 
+from collections import Counter
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opentelemetry import metrics, trace
-from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.resources import Resource
 
-from otel_distro.record import HANDOVER
+from otel_distro import config
+from otel_distro.pipeline import Pipeline
+from otel_distro.pipeline.thread import Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opentelemetry.sdk.trace import ReadableSpan
+    from otel_distro.pipeline.span import Span
+    from otel_distro.record import LogRecord
 
-    from otel_distro.record import LogRecord, Measurement
+
+class InMemoryExporter:
+    """Keeps what it is given; an `otel_distro.exporter.Exporter`."""
+
+    waiting_bytes = 0
+
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+        self.dropped: Counter[str] = Counter()
+        self.exports: Counter[str] = Counter()
+
+    def add(self, item: Any) -> None:
+        self.items.append(item)
+
+    def seal(self) -> None:
+        """Batches do not matter here."""
+
+    def reset(self) -> None:
+        self.items = []
+
+    def flush(self, deadline: float) -> bool:
+        return True
+
+    def shutdown(self, deadline: float) -> None:
+        """Nothing to let go of."""
 
 
 class Telemetry:
-    """Ended spans, log records and metric points since the test began. (Lead: internals become our pipeline.)"""
+    """Ended spans, log records and metric points since the test began, as the pipeline would export them."""
 
     def __init__(self) -> None:
-        self._spans = InMemorySpanExporter()
+        self._spans = InMemoryExporter()
+        self._logs = InMemoryExporter()
         self._reader = InMemoryMetricReader()
-        self._logs: list[LogRecord] = []
-        self._measurements: list[Measurement] = []
-        provider = TracerProvider(shutdown_on_exit=False)
-        provider.add_span_processor(SimpleSpanProcessor(self._spans))
-        trace.set_tracer_provider(provider)
-        metrics.set_meter_provider(MeterProvider([self._reader], shutdown_on_exit=False))
-        HANDOVER.sink = self
+        self.pipeline = Pipeline(config.load({}), Resource({"service.name": "test"}), own_instance_id=False)
+        self.pipeline.build(Outputs([self._spans], [self._logs]), readers=[self._reader])
+        self.pipeline.install()
 
-    def log(self, record: LogRecord) -> None:
-        self._logs.append(record)
-
-    def measure(self, measurement: Measurement) -> None:
-        self._measurements.append(measurement)
-
-    def flush(self, timeout_millis: int = 5000) -> bool:  # noqa: ARG002
-        return True
+    def settle(self) -> None:
+        """Wait until all that was emitted is processed."""
+        assert self.pipeline.worker.settle(monotonic() + 10, export=True)
 
     def clear(self) -> None:
-        self._spans.clear()
-        self._logs.clear()
-        self._measurements.clear()
-        self._reader.get_metrics_data()
+        """Forget all; counters and histograms begin at zero."""
+        self.settle()
+        self._spans.items = []
+        self._logs.items = []
+        self.pipeline.aggregator.forget()
+        self.pipeline.decider.reset()
+        self.pipeline.meter_provider._handle_fork()
 
-    def spans(self, name: str | None = None) -> list[ReadableSpan]:
-        """Ended spans in the order of their ends, all or those of this name."""
-        return [span for span in self._spans.get_finished_spans() if name in (None, span.name)]
+    def spans(self, name: str | None = None) -> list[Span]:
+        """Exported spans in the order of their ends, all or those of this name."""
+        self.settle()
+        return [span for span in self._spans.items if name in (None, span.name)]
 
     def logs(self, body: str | None = None) -> list[LogRecord]:
-        """Log records in order, all or those with this body."""
-        return [record for record in self._logs if body in (None, record.body)]
-
-    def measurements(self, name: str) -> list[Measurement]:
-        """Measurements handed over for this metric (not those derived from spans)."""
-        return [item for item in self._measurements if item.metric.name == name]
+        """Log records in order, all or those with this body; access lines are among them."""
+        self.settle()
+        return [record for record in self._logs.items if body in (None, record.body)]
 
     def points(self, name: str) -> list[Any]:
-        """Data points of this metric as an SDK reader collects them now (observable and API instruments)."""
+        """Data points of this metric as an SDK reader collects them now."""
         data = self._reader.get_metrics_data()
-        found = [] if data is None else [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics if m.name == name]
-        return [point for metric in found for point in metric.data.data_points]
+        scopes = [] if data is None else data.resource_metrics[0].scope_metrics
+        return [point for scope in scopes for metric in scope.metrics if metric.name == name for point in metric.data.data_points]
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +96,7 @@ def _telemetry() -> Telemetry:
 @pytest.fixture
 def telemetry(_telemetry: Telemetry) -> Iterator[Telemetry]:
     """What the code under test emitted, in memory; empty at the start of each test."""
+    _telemetry.pipeline.install_sink()
     _telemetry.clear()
     yield _telemetry
     _telemetry.clear()

@@ -1,1 +1,42 @@
-"""exporter."""
+"""Exporters: what the pipeline hands ended spans, log records and collected metrics to, on its own thread."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+
+class Exporter(Protocol):
+    """Takes items of one signal one by one (so that the pipeline may pause between them) and sends them by batches.
+
+    `add` and `seal` are called on the pipeline thread only, the rest from any.
+    """
+
+    def add(self, item: Any) -> None:  # noqa: ANN401 - a span or a log record
+        """Take one span or log record into the open batch."""
+
+    def seal(self) -> None:
+        """Close the open batch and send it."""
+
+    def reset(self) -> None:
+        """Begin anew in a forked child."""
+
+    def flush(self, deadline: float) -> bool:
+        """Send what was taken until `monotonic()` reaches the deadline."""
+
+    def shutdown(self, deadline: float) -> None:
+        """Flush, then let go."""
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes taken and not yet sent."""
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Items lost by cause."""
+
+    @property
+    def exports(self) -> Counter[str]:
+        """Export requests by result."""

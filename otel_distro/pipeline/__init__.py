@@ -1,1 +1,147 @@
-"""pipeline."""
+"""The pipeline: resource, providers, aggregation, exporters and their one thread, assembled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics, trace
+from opentelemetry._logs import set_logger_provider
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
+
+from otel_distro.pipeline.aggregate import Aggregator
+from otel_distro.pipeline.decide import Decider
+from otel_distro.pipeline.health import Health
+from otel_distro.pipeline.instance import Slot
+from otel_distro.pipeline.logger import LoggerProvider
+from otel_distro.pipeline.meter import MeterProvider
+from otel_distro.pipeline.thread import Outputs, Worker
+from otel_distro.pipeline.tracer import TracerProvider
+from otel_distro.record import HANDOVER, Discard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.metrics.view import View
+    from opentelemetry.sdk.trace.sampling import Sampler
+
+    from otel_distro.config import Settings
+    from otel_distro.exporter import Exporter
+
+_SETTLE_SECONDS = 2.0
+
+
+class Pipeline:
+    """Everything between a record and its exporters, for one process and its forked children."""
+
+    def __init__(self, settings: Settings, resource: Resource, *, own_instance_id: bool = True) -> None:
+        self._settings = settings
+        self.resource = resource
+        self._slot = Slot(settings.cache_dir, str(resource.attributes.get(SERVICE_NAME, ""))) if own_instance_id else None
+        self.aggregator = Aggregator(settings.cardinality_limit)
+        self.decider = Decider(settings.undecided_bytes, int(settings.slow_request_ms * 1e6), settings.keep_per_minute)
+        self.worker = Worker(Outputs(), self.aggregator, self.decider, settings)
+        self.worker.on_start = self._begin
+        self.supervised = False
+
+    def build(
+        self,
+        outputs: Outputs,
+        *,
+        readers: Sequence[MetricReader] = (),
+        sampler: Sampler | None = None,
+        views: Sequence[View] = (),
+        **provider: Any,  # noqa: ANN401 - more arguments of the SDK's tracer provider
+    ) -> None:
+        """Make the providers, with these outputs, further metric readers, sampler and views."""
+        self.worker.outputs = outputs
+        own = () if outputs.reader is None else (outputs.reader,)
+        self.meter_provider = MeterProvider(
+            self.aggregator, self._settle, metric_readers=[*own, *readers], views=views, resource=self.resource
+        )
+        self.tracer_provider = TracerProvider(
+            take=self.worker.take,
+            resource=self.resource,
+            sampler=sampler,
+            meter_provider=self.meter_provider,
+            shutdown_on_exit=False,
+            **provider,
+        )
+        self.logger_provider = LoggerProvider(self.resource)
+        Health(self).register(self.meter_provider)
+
+    def install(self) -> None:
+        """Make the providers the global ones and take the hand-over."""
+        trace.set_tracer_provider(self.tracer_provider)
+        metrics.set_meter_provider(self.meter_provider)
+        set_logger_provider(self.logger_provider)
+        self.install_sink()
+
+    def install_sink(self) -> None:
+        """Take the hand-over of records."""
+        HANDOVER.sink = self.worker
+
+    def _settle(self) -> None:
+        self.worker.settle(monotonic() + _SETTLE_SECONDS)
+
+    def _begin(self) -> None:
+        """The first record of this process: from here on it is an instance of the service."""
+        if self._slot is not None:
+            self._identify(self._slot.acquire())
+
+    def _identify(self, instance_id: str) -> None:
+        self.resource = self.resource.merge(Resource({SERVICE_INSTANCE_ID: instance_id}))
+        self.tracer_provider._update_resource(self.resource)  # noqa: SLF001 - the SDK's own way after a fork
+        self.meter_provider._update_resource(self.resource)  # noqa: SLF001
+        self.logger_provider._update_resource(self.resource)  # noqa: SLF001
+
+    def supervise(self) -> None:
+        """This process only watches others: lines are printed, nothing is exported."""
+        self.supervised = True
+        self.worker.console_only = True
+
+    def after_fork(self) -> None:
+        """In a forked child: fresh buffers and locks, zero counts, an identity of its own."""
+        self.supervised = False
+        self.worker.console_only = False
+        self.aggregator.forget()
+        self.decider.reset()
+        for exporter in self.worker.outputs.exporters:
+            exporter.reset()
+        if self.worker.outputs.reader is not None:
+            self.worker.outputs.reader.reset()
+        self.worker.reset()
+
+    def shutdown(self, timeout_millis: int) -> None:
+        """Flush all signals within one deadline, then end; later log lines are still printed."""
+        self.worker.shutdown(timeout_millis)
+        if HANDOVER.sink is self.worker and self.worker.outputs.console is None:
+            HANDOVER.sink = Discard()
+
+    def dropped(self) -> Counter[tuple[str, str]]:
+        """Items lost, by signal and cause."""
+        found = Counter(self.worker.dropped)
+        for cause, count in self.decider.dropped.items():
+            found["traces", cause] += count
+        for signal, exporter in self._senders():
+            for cause, count in exporter.dropped.items():
+                found[signal, cause] += count
+        return found
+
+    def exports(self) -> Counter[tuple[str, str]]:
+        """Export requests, by signal and result."""
+        found: Counter[tuple[str, str]] = Counter()
+        for signal, exporter in self._senders():
+            for result, count in exporter.exports.items():
+                found[signal, result] += count
+        return found
+
+    def _senders(self) -> list[tuple[str, Any]]:
+        outputs = self.worker.outputs
+        found: list[tuple[str, Exporter | Any]] = [("traces", exporter) for exporter in outputs.spans]
+        found += [("logs", exporter) for exporter in outputs.logs]
+        if outputs.reader is not None:
+            found.append(("metrics", outputs.reader.sender))
+        return found

@@ -41,9 +41,28 @@ LOG_FIELDS = (
     LogField("code.file.path", "Source file of the call", "file"),
     LogField("code.function.name", "Function of the call", "function"),
     LogField("code.line.number", "Line of the call", "line"),
+    LogField("code.stacktrace", "Where the call was made, when the app asked for it by `stack_info`", "stack"),
     LogField("thread.name", "Thread of the call, when it is not the main thread", "thread"),
     LogField("exception.type", EXCEPTION_TYPE.brief, "exception_type"),
     LogField("exception.message", EXCEPTION_MESSAGE.brief, "exception_message", sensitive=True),
     LogField("exception.stacktrace", EXCEPTION_STACKTRACE.brief, "stacktrace", sensitive=True),
+    LogField("otel_distro.log.format_error", "Why the message is the bare template: its arguments did not fit", "format_error"),
 )
 """Fields of our own on log records; what the app adds by `extra=` or structlog's context travels under its own name."""
+
+EVENT_FIELDS = (
+    LogField("http.request.method", "Method of the completed request", "method"),
+    LogField("http.route", "Its route", "route"),
+    LogField("url.path", "Its path", "path", sensitive=True),
+    LogField("http.response.status_code", "Its status", "status"),
+    LogField("http.response.body.size", "Bytes of its response", "bytes"),
+    LogField("client.address", "Who asked", "client", sensitive=True),
+    LogField("user_agent.original", "User-Agent header", "user_agent"),
+    LogField("error.type", "What went wrong", "error"),
+    LogField("celery.task.name", "Name of the completed task", "task"),
+    LogField("celery.task.outcome", "How it ended", "outcome"),
+    LogField("celery.task.retries", "Which retry it was", "retries"),
+    LogField("messaging.destination.name", "Its queue", "queue"),
+    LogField("messaging.message.id", "Its id", "task_id"),
+)
+"""How attributes of our own events (`request_completed`, `task_completed`) are called in JSON console lines."""

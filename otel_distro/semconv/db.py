@@ -9,12 +9,13 @@ SCOPE = "otel_distro.sqlalchemy"
 
 SYSTEM = Attribute("db.system.name", "Which database", bound="SQLAlchemy dialects")
 NAMESPACE = Attribute("db.namespace", "Database name", bound="databases of the app")
-OPERATION = Attribute("db.operation.name", "First keyword: SELECT, INSERT, ...", bound="SQL keywords")
+OPERATION = Attribute("db.operation.name", "SELECT, INSERT, ...; BATCH before it when it is an executemany", bound="SQL keywords")
 COLLECTION = Attribute("db.collection.name", "The table, when the statement has one", bound="tables of the app")
 SUMMARY = Attribute("db.query.summary", "Operation and tables, low cardinality", bound="statements of the app")
 TEXT = Attribute("db.query.text", "The statement with literals replaced by ?", sensitive=True)
 BATCH_SIZE = Attribute("db.operation.batch.size", "Parameter sets of an executemany, from two on")
-ROWS = Attribute("db.response.returned_rows", "Rows returned or affected, when the driver says")
+ROWS = Attribute("db.response.returned_rows", "Rows returned, when the driver says before they are fetched")
+AFFECTED_ROWS = Attribute("db.response.affected_rows", "Rows inserted, updated or deleted, when the driver says")
 RESPONSE_STATUS = Attribute("db.response.status_code", "SQLSTATE or the driver's error code")
 SLOW = Attribute("db.query.slow", "The query took longer than OTEL_DISTRO_SLOW_QUERY_MS")
 POOL_NAME = Attribute("db.client.connection.pool.name", "Which pool", bound="engines of the app")
@@ -111,6 +112,7 @@ SPANS = (
             TEXT,
             BATCH_SIZE,
             ROWS,
+            AFFECTED_ROWS,
             RESPONSE_STATUS,
             SLOW,
             SERVER_ADDRESS,

@@ -9,7 +9,7 @@ SIGNAL = Attribute("otel_distro.signal", "Which signal", values=("traces", "metr
 CAUSE = Attribute(
     "otel_distro.drop.cause",
     "Why it was dropped",
-    values=("buffer_full", "queue_full", "refused", "undecided_budget", "sampled", "shutdown", "encode"),
+    values=("buffer_full", "queue_full", "refused", "undecided_budget", "keep_limit", "sampled", "shutdown", "encode"),
 )
 RESULT = Attribute("otel_distro.export.result", "How an export ended", values=("success", "retry", "failure"))
 PLACE = Attribute("otel_distro.guard.place", "Guarded place in the distribution", bound="guarded places")

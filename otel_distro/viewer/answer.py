@@ -127,7 +127,7 @@ class Exemplar:
 
 @dataclass(frozen=True)
 class Series:
-    """A series and what it amounts to: cumulative runs and delta points are summed, a gauge is its last value."""
+    """A series and what it amounts to: cumulative runs and delta points summed, a gauge its last value."""
 
     name: str
     type: str

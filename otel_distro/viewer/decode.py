@@ -1,4 +1,4 @@
-"""An OTLP/HTTP body becomes a protobuf message: gzip with a bomb limit, protobuf and JSON."""
+"""An OTLP/HTTP body becomes a protobuf message: compression with a bomb limit, protobuf and JSON."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
-MAX_GZIP_MEMBERS = 16
+MAX_MEMBERS = 16
+WINDOW_BITS = {"gzip": 31, "deflate": 15}
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 REQUESTS: dict[str, type[Message]] = {
@@ -54,38 +56,45 @@ class BodyError(Exception):
 
 def decode(signal: str, body: bytes, content_type: str, encoding: str) -> Message:
     """Return the export request in `body`, or raise BodyError."""
-    if encoding == "gzip":
-        body = gunzip(body, MAX_BODY_BYTES)
+    if encoding in WINDOW_BITS:
+        body = inflate(body, MAX_BODY_BYTES, WINDOW_BITS[encoding])
     elif encoding not in {"", "identity"}:
-        raise BodyError(415, f"content encoding {encoding[:40]!r} is not supported, only gzip")
+        raise BodyError(415, f"content encoding {encoding[:40]!r} is not supported, only gzip and deflate")
     message = REQUESTS[signal]()
     try:
         if content_type == JSON:
             json_format.ParseDict(_json_object(body), message, ignore_unknown_fields=True)
         else:
             message.ParseFromString(body)
-    except (DecodeError, json_format.ParseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        DecodeError,
+        json_format.ParseError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise BodyError(400, f"not an OTLP {signal} request: {str(error)[:200]}") from error
     return message
 
 
-def gunzip(body: bytes, limit: int) -> bytes:
+def inflate(body: bytes, limit: int, window_bits: int) -> bytes:
     """Inflate at most `limit` bytes; more, or a broken stream, raises BodyError."""
     inflated = bytearray()
-    for _ in range(MAX_GZIP_MEMBERS):
-        inflater = zlib.decompressobj(wbits=31)
+    for _ in range(MAX_MEMBERS):
+        inflater = zlib.decompressobj(window_bits)
         try:
             inflated += inflater.decompress(body, limit + 1 - len(inflated))
         except zlib.error as error:
-            raise BodyError(400, "the gzip body is broken") from error
+            raise BodyError(400, "the compressed body is broken") from error
         if len(inflated) > limit:
-            raise BodyError(413, f"the body is larger than {limit} bytes after gunzip")
+            raise BodyError(413, f"the body is larger than {limit} bytes after inflating")
         if not inflater.eof:
-            raise BodyError(400, "the gzip body is cut off")
+            raise BodyError(400, "the compressed body is cut off")
         body = inflater.unused_data
         if not body:
             return bytes(inflated)
-    raise BodyError(400, "the gzip body has too many members")
+    raise BodyError(400, "the compressed body has too many members")
 
 
 def encode_response(signal: str, content_type: str, rejected: int) -> bytes:
@@ -105,14 +114,9 @@ def encode_error(content_type: str, reason: str) -> bytes:
     """Return google.rpc.Status with the reason, as OTLP asks for errors."""
     if content_type == JSON:
         return json.dumps({"message": reason}).encode()
-    text = reason.encode()[:2000]
-    size = bytearray()
-    remaining = len(text)
-    while remaining > 0x7F:
-        size.append(remaining & 0x7F | 0x80)
-        remaining >>= 7
-    size.append(remaining)
-    return b"\x12" + bytes(size) + text
+    # The same fields on the wire: the text is field 2 of both messages.
+    payload: bytes = ExportTracePartialSuccess(error_message=reason).SerializeToString()
+    return payload
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -83,7 +83,15 @@ def _metric_points(resource: Resource, scope: Scope, metric: Any) -> Iterator[Po
             continue
         attributes = as_json(attributes_of(point.attributes))
         series = Series(
-            metric.name, kind, metric.unit, temporality, monotonic, metric.description, resource, scope, attributes
+            metric.name,
+            kind,
+            metric.unit,
+            temporality,
+            monotonic,
+            metric.description,
+            resource,
+            scope,
+            attributes,
         )
         time_ns, start_ns = integer(point.time_unix_nano), integer(point.start_time_unix_nano)
         yield PointRow(series, time_ns, start_ns, _VALUES[kind](point), _exemplars(point))
@@ -94,7 +102,10 @@ def _number_values(point: Any) -> tuple[Any, ...]:
 
 
 def _histogram_values(point: Any) -> tuple[Any, ...]:
-    buckets = {"bounds": [number(bound) for bound in point.explicit_bounds], "counts": [integer(count) for count in point.bucket_counts]}
+    buckets = {
+        "bounds": [number(bound) for bound in point.explicit_bounds],
+        "counts": [integer(count) for count in point.bucket_counts],
+    }
     return (*_distribution(point), as_json(buckets))
 
 
@@ -123,7 +134,9 @@ _VALUES = {
 
 
 def _distribution(point: Any) -> tuple[Any, ...]:
-    optional = [number(getattr(point, name)) if point.HasField(name) else None for name in ("sum", "min", "max")]
+    optional = [
+        number(getattr(point, name)) if point.HasField(name) else None for name in ("sum", "min", "max")
+    ]
     return (None, integer(point.count), *optional)
 
 

@@ -1,4 +1,4 @@
-"""The OTLP/HTTP receiver: POST /v1/traces, /v1/metrics and /v1/logs, each body checked before it is queued."""
+"""The OTLP/HTTP receiver: POST /v1/traces, /v1/metrics and /v1/logs, checked, then queued."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from otel_distro.viewer.writer import Writer
 
 RETRY_AFTER_SECONDS = "1"
-FLATTEN: dict[str, Callable[[Message], Batch]] = {"traces": rows.spans, "metrics": points.points, "logs": rows.logs}
+FLATTEN: dict[str, Callable[[Message], Batch]] = {
+    "traces": rows.spans,
+    "metrics": points.points,
+    "logs": rows.logs,
+}
 
 
 def receiver(writer: Writer) -> Starlette:

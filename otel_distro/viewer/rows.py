@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 MAX_VALUE_CHARACTERS = 32 * 1024
 MAX_INTEGER = 2**63 - 1
@@ -141,18 +141,9 @@ def plain(value: Any) -> Any:
     kind = value.WhichOneof("value")
     if kind is None:
         return None
-    if kind == "array_value":
-        return [plain(item) for item in value.array_value.values]
-    if kind == "kvlist_value":
-        return attributes_of(value.kvlist_value.values)
     content = getattr(value, kind)
-    if kind == "string_value":
-        return content[:MAX_VALUE_CHARACTERS]
-    if kind == "bytes_value":
-        return base64.b64encode(content).decode()[:MAX_VALUE_CHARACTERS]
-    if kind == "double_value":
-        return number(content)
-    return content
+    convert = _CONVERT.get(kind)
+    return content if convert is None else convert(content)
 
 
 def number(value: float) -> float | str:
@@ -160,10 +151,23 @@ def number(value: float) -> float | str:
     return value if math.isfinite(value) else str(value)
 
 
+_CONVERT: dict[str, Callable[[Any], Any]] = {
+    "string_value": lambda text: text[:MAX_VALUE_CHARACTERS],
+    "bytes_value": lambda content: base64.b64encode(content).decode()[:MAX_VALUE_CHARACTERS],
+    "double_value": number,
+    "array_value": lambda array: [plain(item) for item in array.values],
+    "kvlist_value": lambda pairs: attributes_of(pairs.values),
+}
+
+
 def _span(resource: Resource, scope: Scope, span: Any) -> SpanRow:
     values = attributes_of(span.attributes)
     events = [
-        {"time_ns": integer(event.time_unix_nano), "name": event.name, "attributes": attributes_of(event.attributes)}
+        {
+            "time_ns": integer(event.time_unix_nano),
+            "name": event.name,
+            "attributes": attributes_of(event.attributes),
+        }
         for event in span.events
     ]
     links = [

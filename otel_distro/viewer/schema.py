@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 APPLICATION_ID = 0x4F54444C  # "OTDL": tells our file from any other SQLite file
+SQLITE_HEADER = b"SQLite format 3\0"
 BUSY_TIMEOUT_SECONDS = 5.0
 
 TABLES = """
@@ -55,6 +57,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the store, made when absent: folder 0700, file 0600, WAL."""
     try:
         _create_private(path)
+        _check_header(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         message = f"cannot write {path}: {_reason(error)}"
@@ -77,12 +80,28 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise StoreError(message)
     uri = f"file:{quote(str(path))}?mode=ro"
     try:
+        _check_header(path)
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
         _check_ours(connection, path)
-    except sqlite3.Error as error:
+    except (OSError, sqlite3.Error) as error:
         message = f"cannot read {path}: {_reason(error)}"
         raise StoreError(message) from error
     return connection
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a store, with what is still in its write-ahead log, over the file `target`."""
+    with closing(open_for_reading(source)) as reader, closing(sqlite3.connect(target)) as writer:
+        reader.backup(writer)
+
+
+def _check_header(path: Path) -> None:
+    # SQLite takes a file of a few bytes for an empty database, and would write over it.
+    with path.open("rb") as file:
+        head = file.read(len(SQLITE_HEADER))
+    if head and head != SQLITE_HEADER:
+        message = f"{path} is not a store of otel-distro"
+        raise StoreError(message)
 
 
 def _create_private(path: Path) -> None:

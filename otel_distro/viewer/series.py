@@ -16,7 +16,8 @@ NEWEST_EXEMPLARS = 10
 
 SERIES_SQL = """
 SELECT series.id, name, type, unit, temporality, monotonic, service, series.attributes, resource.attributes
-FROM series JOIN resource ON resource.id = resource_id WHERE name = ? ORDER BY series.attributes, service, series.id
+FROM series JOIN resource ON resource.id = resource_id WHERE name = ?
+ORDER BY series.attributes, service, series.id
 """
 POINT_SQL = """
 SELECT time_ns, start_ns, value, count, sum, min, max, buckets FROM point WHERE series_id = ?
@@ -64,14 +65,16 @@ def _series(connection: sqlite3.Connection, row: Any) -> Series:
         min=min(_numbers(part[5] for part in parts), default=None),
         max=max(_numbers(part[6] for part in parts), default=None),
         buckets=_buckets([part[7] for part in parts if part[7]]),
-        exemplars=tuple(Exemplar(time, value, trace.hex(), span.hex()) for time, value, trace, span in newest),
+        exemplars=tuple(
+            Exemplar(time, value, trace.hex(), span.hex()) for time, value, trace, span in newest
+        ),
     )
 
 
 def _parts(points: Sequence[Any], *, cumulative: bool, adding: bool, gauge: bool) -> list[Any]:
     """Pick the points whose sum is the series' total.
 
-    A cumulative series that restarts begins a new run with a new start time: the total is the sum of each run's end.
+    A cumulative series that restarts begins a new run with a new start time: the total sums each run's end.
     """
     if not points:
         return []

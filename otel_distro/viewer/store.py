@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from otel_distro.viewer.schema import open_for_writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from otel_distro.viewer.points import PointRow, Series
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 SPAN_SQL = f"INSERT OR REPLACE INTO span VALUES ({', '.join('?' * 15)})"
 LOG_SQL = f"INSERT INTO log VALUES (NULL, {', '.join('?' * 11)})"
-TRACE_SQL = (
-    "INSERT INTO trace VALUES (?, ?) ON CONFLICT (trace_id) DO UPDATE SET start_ns = min(start_ns, excluded.start_ns)"
-)
+TRACE_SQL = """
+INSERT INTO trace VALUES (?, ?)
+ON CONFLICT (trace_id) DO UPDATE SET start_ns = min(start_ns, excluded.start_ns)
+"""
 POINT_SQL = f"INSERT OR REPLACE INTO point VALUES ({', '.join('?' * 9)})"
 DROPPED_SQL = (
     "INSERT INTO dropped VALUES (?, ?) ON CONFLICT (cause) DO UPDATE SET count = count + excluded.count"
 )
+OLD_TRACES = "trace_id IN (SELECT trace_id FROM trace WHERE start_ns <= ?)"
+WITHOUT_POINTS = "NOT EXISTS (SELECT 1 FROM point WHERE series_id = series.id)"
 PRUNE_TRACES = 500
 PRUNE_ROWS = 5000
 CACHE_ENTRIES = 10_000
@@ -53,19 +56,11 @@ class Store:
 
     def write(self, batches: Iterable[Batch]) -> None:
         """Write batches in one transaction: all of them, or none and sqlite3.Error."""
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             for batch in batches:
                 self._write_spans(batch.spans)
                 self._write_logs(batch.logs)
                 self._write_points(batch.points)
-            connection.execute("COMMIT")
-        except sqlite3.Error:
-            self._forget_ids()
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
     def count_dropped(self, cause: str, count: int) -> None:
         """Add to the count of records dropped for a cause."""
@@ -79,20 +74,32 @@ class Store:
             return 0
         connection = self._connection
         before = connection.total_changes
-        connection.execute("BEGIN IMMEDIATE")
-        connection.execute("DELETE FROM span WHERE trace_id IN (SELECT trace_id FROM trace WHERE start_ns <= ?)", (cutoff,))
-        connection.execute("DELETE FROM trace WHERE start_ns <= ?", (cutoff,))
-        for table in ("log", "point", "exemplar"):
-            connection.execute(f"DELETE FROM {table} WHERE time_ns <= ?", (cutoff,))
-        connection.execute("DELETE FROM series WHERE NOT EXISTS (SELECT 1 FROM point WHERE series_id = series.id)")
-        connection.execute("COMMIT")
-        self._forget_ids()
-        connection.execute("PRAGMA incremental_vacuum")
+        with self._transaction():
+            for table in ("span", "trace"):
+                connection.execute(f"DELETE FROM {table} WHERE {OLD_TRACES}", (cutoff,))
+            for table in ("log", "point", "exemplar"):
+                connection.execute(f"DELETE FROM {table} WHERE time_ns <= ?", (cutoff,))
+            connection.execute(f"DELETE FROM series WHERE {WITHOUT_POINTS}")
+            self._forget_ids()
+        connection.executescript("PRAGMA incremental_vacuum")  # execute() would free a single page
         return connection.total_changes - before
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it; once more is nothing."""
         self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # The ids of rows that are rolled back must not be used again.
+            self._forget_ids()
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
 
     def _write_spans(self, spans: list[SpanRow]) -> None:
         rows = [
@@ -104,7 +111,8 @@ class Store:
 
     def _write_logs(self, logs: list[LogRow]) -> None:
         rows = [
-            (*log[2:10], self._resource_id(log.resource), self._scope_id(log.scope), log.attributes) for log in logs
+            (*log[2:10], self._resource_id(log.resource), self._scope_id(log.scope), log.attributes)
+            for log in logs
         ]
         self._connection.executemany(LOG_SQL, rows)
 
@@ -152,7 +160,9 @@ class Store:
     def _row_id(self, table: str, key: dict[str, Any]) -> int:
         columns = ", ".join(key)
         places = ", ".join("?" * len(key))
-        self._connection.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({places})", tuple(key.values()))
+        self._connection.execute(
+            f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({places})", tuple(key.values())
+        )
         row = self._find(table, key)
         return int(row[0])
 
@@ -163,7 +173,9 @@ class Store:
         # A description is not part of a series' identity: two versions of one text must not make two series.
         same = {name: value for name, value in key.items() if name != "description"}
         where = " AND ".join(f"{name} = ?" for name in same)
-        return self._connection.execute(f"SELECT id FROM {table} WHERE {where}", tuple(same.values())).fetchone()
+        return self._connection.execute(
+            f"SELECT id FROM {table} WHERE {where}", tuple(same.values())
+        ).fetchone()
 
     def _count(self, table: str) -> int:
         return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])

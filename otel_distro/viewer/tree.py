@@ -22,21 +22,30 @@ def tree(spans: Sequence[Span], logs: Iterable[Log]) -> tuple[Entry, ...]:
     for log in logs:
         inside.setdefault(log.span_id if log.span_id in known else None, []).append(log)
     entries: list[Entry] = []
-    _grow(entries, inside, inside.pop(None, []))
+    shown: set[str] = set()
+    _grow(entries, inside, inside.pop(None, []), shown)
     # What is still there has no root: its parents go round in a loop. It is shown rather than lost.
     for span in spans:
-        if span.span_id in inside:
-            _grow(entries, inside, [span])
+        if span.span_id not in shown:
+            _grow(entries, inside, [span], shown)
     return tuple(entries)
 
 
-def _grow(entries: list[Entry], inside: dict[str | None, list[Span | Log]], roots: list[Span | Log]) -> None:
+def _grow(
+    entries: list[Entry],
+    inside: dict[str | None, list[Span | Log]],
+    roots: Iterable[Span | Log],
+    shown: set[str],
+) -> None:
     pending = [(0, item) for item in sorted(roots, key=_time, reverse=True)]
     while pending:
         depth, item = pending.pop()
         if isinstance(item, Log):
             entries.append(Entry(depth, None, item))
             continue
+        if item.span_id in shown:
+            continue
+        shown.add(item.span_id)
         entries.append(Entry(depth, item, None))
         children = inside.pop(item.span_id, [])
         pending.extend((depth + 1, child) for child in sorted(children, key=_time, reverse=True))

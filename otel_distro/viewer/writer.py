@@ -9,6 +9,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from otel_distro.guard import guard
+
 if TYPE_CHECKING:
     from otel_distro.viewer.rows import Batch
     from otel_distro.viewer.store import Store
@@ -68,7 +70,8 @@ class Writer:
         while running:
             taken, running = self._take()
             if taken:
-                self._write([batch for batch, _ in taken])
+                with guard("viewer.write"):
+                    self._write([batch for batch, _ in taken])
                 self._release(taken)
             if time.monotonic() - pruned_at > PRUNE_SECONDS:
                 self._prune()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import subprocess
 import sys
@@ -13,16 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools.backends.error import BackendError
 from tools.backends.pins import BACKENDS, HERE, MANIFEST, Backend
 from tools.backends.toolchain import environment, go
 
 
-class BackendError(Exception):
-    """A server that the tests need can't be had; the message says which and why."""
-
-
 def program(name: str) -> Path:
-    """Return the path of one program (``loki``, ``promtool`` ...), building its backend when it is not cached."""
+    """Return the path of one program (``promtool`` ...), building its backend when it is not cached."""
     for backend in BACKENDS.values():
         if name in backend.programs:
             return build(backend) / name
@@ -86,21 +82,33 @@ def _generate(backend: Backend, command: Path, scratch: Path) -> Path:
 
 def _go_build(command: Path, stamp: str, output: Path, package: str) -> list[str]:
     flags = f"-s -w -X {stamp}" if stamp else "-s -w"
-    return [str(command), "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", str(output), package]
+    return [
+        str(command),
+        "build",
+        "-trimpath",
+        "-buildvcs=false",
+        "-ldflags",
+        flags,
+        "-o",
+        str(output),
+        package,
+    ]
 
 
 def _run(arguments: list[str], folder: Path, command: Path) -> None:
-    """Run a build step; once more when it fails, since a registry may time out on one of a thousand modules."""
+    """Run a build step; once more when it fails, since one of a thousand downloads may time out."""
     for last in (False, True):
         done = subprocess.run(
             arguments, cwd=folder, env=environment(command), stderr=subprocess.PIPE, text=True, check=False
         )
         if done.returncode == 0:
             return
-        tail = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("go: downloading"))[-3000:]
+        tail = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("go: downloading"))[
+            -3000:
+        ]
         if last:
             raise BackendError(f"{' '.join(arguments[:2])} failed in {folder.name}:\n{tail}")
-        _say(f"{os.path.basename(arguments[0])} failed, trying once more:\n{tail}")
+        _say(f"{Path(arguments[0]).name} failed, trying once more:\n{tail}")
 
 
 def _say(text: str) -> None:

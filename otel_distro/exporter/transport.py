@@ -1,0 +1,139 @@
+"""The transport seam: one payload to one endpoint, and what its answer means (OTLP/HTTP specification)."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import logging
+import ssl
+import zlib
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from time import time
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from otel_distro._version import __version__
+
+if TYPE_CHECKING:
+    from otel_distro.config import Otlp
+
+_logger = logging.getLogger("otel_distro")
+_RETRYABLE = frozenset({429, 502, 503, 504})
+_MAX_ANSWER = 65536
+USER_AGENT = f"otel-distro-python/{__version__}"
+
+
+class Result(str, Enum):
+    """What an export came to."""
+
+    SUCCESS = "success"
+    RETRY = "retry"
+    FAILURE = "failure"
+
+
+class Answer(NamedTuple):
+    """The result, the seconds to wait before a retry (0: the sender decides), and the reason in words."""
+
+    result: Result
+    retry_after: float = 0.0
+    reason: str = ""
+
+
+class Transport(Protocol):
+    """Sends one encoded export request; the seam for tests and other protocols."""
+
+    def send(self, payload: bytes, timeout: float) -> Answer:
+        """Send and say what came of it; raises nothing."""
+
+    def close(self) -> None:
+        """Let go of the connection; the next send makes a new one."""
+
+
+class HttpTransport:
+    """OTLP/HTTP with protobuf over one kept-alive connection; used by one thread."""
+
+    def __init__(self, settings: Otlp) -> None:
+        parts = urlsplit(settings.endpoint)
+        self.endpoint = settings.endpoint
+        self._host = parts.hostname or ""
+        self._port = parts.port
+        self._path = parts.path + (f"?{parts.query}" if parts.query else "")
+        self._context = _tls(settings) if parts.scheme == "https" else None
+        self._compression = settings.compression
+        self._headers = {"Content-Type": "application/x-protobuf", "User-Agent": USER_AGENT, **dict(settings.headers)}
+        if self._compression != "none":
+            self._headers["Content-Encoding"] = self._compression
+        self._connection: http.client.HTTPConnection | None = None
+
+    def send(self, payload: bytes, timeout: float) -> Answer:
+        """POST the payload; a connection that the server had closed meanwhile is opened anew, once."""
+        body = self._compressed(payload)
+        reused = self._connection is not None
+        try:
+            return self._post(body, timeout)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            if not reused or isinstance(error, TimeoutError):
+                return Answer(Result.RETRY, reason=f"{self.endpoint}: {error or type(error).__name__}")
+        try:
+            return self._post(body, timeout)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            return Answer(Result.RETRY, reason=f"{self.endpoint}: {error or type(error).__name__}")
+
+    def _post(self, body: bytes, timeout: float) -> Answer:
+        connection = self._connection
+        if connection is None:
+            connection = self._connection = self._connect()
+        connection.timeout = timeout
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout)
+        connection.request("POST", self._path, body, self._headers)
+        response = connection.getresponse()
+        answer = response.read(_MAX_ANSWER)
+        if not response.isclosed():  # more than we read: the connection can't be used again
+            self.close()
+        if response.status < 300:  # noqa: PLR2004 - HTTP's classes
+            return Answer(Result.SUCCESS)
+        reason = f"{self.endpoint} answered {response.status} {answer[:200].decode('utf-8', 'replace').strip()}"
+        if response.status in _RETRYABLE:
+            return Answer(Result.RETRY, _seconds(response.getheader("Retry-After")), reason)
+        return Answer(Result.FAILURE, reason=reason)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        if self._context is not None:
+            return http.client.HTTPSConnection(self._host, self._port, context=self._context)
+        return http.client.HTTPConnection(self._host, self._port)
+
+    def _compressed(self, payload: bytes) -> bytes:
+        if self._compression == "gzip":
+            return gzip.compress(payload, 1)
+        if self._compression == "deflate":
+            return zlib.compress(payload, 1)
+        return payload
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _tls(settings: Otlp) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(settings.certificate) if settings.certificate else None)
+    if settings.client_certificate:
+        context.load_cert_chain(settings.client_certificate, settings.client_key)
+    return context
+
+
+def _seconds(value: str | None) -> float:
+    """A Retry-After header: seconds, or a date; 0 when there is none that can be read."""
+    if not value:
+        return 0.0
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except (TypeError, ValueError):
+        return 0.0

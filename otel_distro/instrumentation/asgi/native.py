@@ -1,0 +1,56 @@
+"""FastAPI's own telemetry (from 0.142 on): switched off through its `telemetry` configuration, app by app."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from otel_distro.instrumentation.asgi.patches import Patches
+
+_SIGNALS = ("tracing", "metrics", "logs")
+_OFF = dict.fromkeys(_SIGNALS, False)
+
+
+class NativeTelemetry:
+    """Remembers what each app had configured, to give it back."""
+
+    def __init__(self) -> None:
+        self._before: WeakKeyDictionary[Any, dict[str, bool]] = WeakKeyDictionary()
+
+    def switch_off(self, module: ModuleType, patches: Patches) -> None:
+        """For the apps to come, by the argument of FastAPI; for those that exist, in what they made of it."""
+        fastapi = module.FastAPI
+        if "telemetry" not in inspect.signature(fastapi.__init__).parameters:
+            return
+        patches.replace(fastapi, "__init__", self._silent)
+        for app in [found for found in gc.get_objects() if issubclass(type(found), fastapi)]:
+            configured = _configuration(app)
+            self._before[app] = {signal: configured[signal] for signal in _SIGNALS if signal in configured}
+            configured.update(_OFF)
+
+    def restore(self) -> None:
+        """Give every app its own configuration back."""
+        for app, before in list(self._before.items()):
+            _configuration(app).update(before)
+        self._before.clear()
+
+    def _silent(self, init: Callable[..., None]) -> Callable[..., None]:
+        @wraps(init)
+        def silent(app: Any, *args: Any, **kwargs: Any) -> None:
+            given = kwargs.get("telemetry") or {}
+            init(app, *args, **{**kwargs, "telemetry": {**given, **_OFF}})
+            self._before[app] = {signal: given.get(signal, True) for signal in _SIGNALS}
+
+        return silent
+
+
+def _configuration(app: Any) -> dict[str, Any]:
+    configured: dict[str, Any] = getattr(app, "_telemetry", None) or {}
+    return configured

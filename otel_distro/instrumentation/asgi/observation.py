@@ -1,0 +1,195 @@
+"""What HTTP requests and WebSocket connections have in common: span, work and context."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import attach, detach, set_value
+from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+
+from otel_distro.context.identity import pseudonym
+from otel_distro.context.work import CURRENT
+from otel_distro.errors.record import exception_type, record_exception
+from otel_distro.guard import guard
+from otel_distro.instrumentation.asgi.inbound import request_id_of
+from otel_distro.instrumentation.asgi.query import MAX_TEXT, without_secrets
+from otel_distro.instrumentation.asgi.response_headers import identified
+from otel_distro.instrumentation.asgi.route import RequestWork, route_of
+from otel_distro.instrumentation.asgi.scope import MARK
+from otel_distro.record import QUIET
+from otel_distro.semconv.attributes import (
+    ERROR_TYPE,
+    NETWORK_PROTOCOL_VERSION,
+    REQUEST_ID,
+    SERVER_ADDRESS,
+    SERVER_PORT,
+)
+from otel_distro.semconv.http import CLIENT_ADDRESS, PATH, QUERY, ROUTE, SCHEME, STATUS, USER_AGENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opentelemetry.trace import Tracer
+
+    from otel_distro.instrumentation.asgi.inbound import Found
+    from otel_distro.instrumentation.asgi.options import ServerOptions
+    from otel_distro.instrumentation.asgi.scope import Receive, Scope, Send
+
+    Header = tuple[bytes, bytes]
+
+# Bound once: the path looks up no attribute of an attribute.
+_ERROR_TYPE, _ROUTE, _STATUS, _REQUEST_ID = ERROR_TYPE.key, ROUTE.key, STATUS.key, REQUEST_ID.key
+_ADDRESS, _PORT, _CLIENT, _AGENT = SERVER_ADDRESS.key, SERVER_PORT.key, CLIENT_ADDRESS.key, USER_AGENT.key
+_PATH, _QUERY, _SCHEME, _VERSION = PATH.key, QUERY.key, SCHEME.key, NETWORK_PROTOCOL_VERSION.key
+
+_FAILED = Status(StatusCode.ERROR)
+_GONE = ("ClientDisconnect", "WebSocketDisconnect")
+_SERVER_ERROR = 500
+_FINISH = guard("asgi.finish")
+_LEAVE = guard("asgi.leave")
+_RECORD = guard("asgi.exception")
+
+
+class Observation:
+    """One request or connection: a server span that is current, and its work, from `begin` to `end`.
+
+    The span lasts until the last byte was sent. It is handed over when the application returns, so that a
+    background task (which Starlette runs before that) runs inside of it, and an exception after the response
+    still marks it.
+    """
+
+    __slots__ = (
+        "_context_token",
+        "_headers_sent",
+        "_receive",
+        "_scope",
+        "_send",
+        "_work_token",
+        "ended",
+        "error",
+        "key",
+        "options",
+        "span",
+        "started",
+        "status",
+        "work",
+    )
+
+    span_name: str
+    record_scope: str
+
+    def __init__(self, scope: Scope, options: ServerOptions, key: tuple[str, ...]) -> None:
+        self.started = time_ns()
+        self._scope = scope
+        self.options = options
+        self.key = key
+        self.ended = 0
+        self.status: int | None = None
+        self.error: BaseException | None = None
+        self._headers_sent: Iterable[Header] = ()
+
+    def begin(self, tracer: Tracer, name: str, attributes: dict[str, Any], found: Found) -> None:
+        """Start the span and the work, and make both current."""
+        scope = self._scope
+        inbound = self.options.inbound
+        context, links = inbound.context(found, scope["headers"])
+        if self.options.is_quiet(scope):
+            context = set_value(QUIET, True, context)  # noqa: FBT003 - the API's flag
+        self.span = span = tracer.start_span(name, context, SpanKind.SERVER, attributes, links, self.started)
+        identity = span.get_span_context()
+        self.work = RequestWork({_REQUEST_ID: request_id_of(found, context, identity)})
+        scope[MARK] = self.work
+        self._work_token = CURRENT.set(self.work)
+        self._context_token = attach(set_span_in_context(span, context))
+
+    def channels(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
+        """What the application receives from and sends to."""
+        self._receive, self._send = receive, send
+        receive, send = self.listening()
+        hooks = self.options.hooks
+        return (receive, send) if hooks is None else hooks.begin(self.span, self._scope, receive, send)
+
+    def listening(self) -> tuple[Receive, Send]:
+        """The server's channels, with us between where something must be seen."""
+        raise NotImplementedError
+
+    def identify(self, headers: Iterable[Header]) -> list[Header]:
+        """The headers of the response with the request's ids."""
+        self._headers_sent = headers = list(headers)
+        return identified(headers, self.work.fields[_REQUEST_ID], self.span.get_span_context())
+
+    def failed(self, error: BaseException) -> None:
+        """Remember, and record once, what left the application."""
+        self.error = error
+        if isinstance(error, Exception) and not is_gone(error):
+            with _RECORD:
+                record_exception(error, self.record_scope)
+
+    def end(self) -> None:
+        """Hand over the span and leave the context as it was."""
+        with _FINISH:
+            self.finish(self.ended or time_ns())
+        with _LEAVE:
+            detach(self._context_token)
+            CURRENT.reset(self._work_token)
+
+    def finish(self, ended: int) -> None:
+        """End span and work."""
+        span, work = self.span, self.work
+        attributes = self.outcome()
+        attributes.update(work.fields)
+        route = route_of(work, self._scope)
+        if route is not None:
+            attributes[_ROUTE] = route
+            span.update_name(f"{self.span_name} {route}")
+        if self.options.response_headers is not None:
+            attributes.update(self.options.response_headers.attributes(self._headers_sent))
+        if self._mark_error(attributes):
+            span.set_status(_FAILED)
+        span.set_attributes(attributes)
+        span.end(ended)
+        work.end(time_ns())
+
+    def outcome(self) -> dict[str, Any]:
+        """The attributes that are known at the end."""
+        raise NotImplementedError
+
+    def _mark_error(self, attributes: dict[str, Any]) -> bool:
+        """Add status and error type; whether the outcome is an error (a client that left is none)."""
+        status, error = self.status, self.error
+        if status is not None:
+            attributes[_STATUS] = status
+        if error is not None:
+            attributes[_ERROR_TYPE] = exception_type(error)
+            return not is_gone(error)
+        if status is not None and status >= _SERVER_ERROR:
+            attributes[_ERROR_TYPE] = str(status)
+            return True
+        return False
+
+
+def is_gone(error: BaseException) -> bool:
+    """Whether this says that the client left, or that the server gave up: no failure of the application."""
+    return isinstance(error, (CancelledError, GeneratorExit)) or type(error).__name__ in _GONE
+
+
+def request_attributes(scope: Scope, options: ServerOptions, found: Found) -> dict[str, Any]:
+    """The attributes known at the start, in one dict: what samplers may ask for."""
+    scheme = scope.get("scheme") or ("http" if scope["type"] == "http" else "ws")
+    attributes: dict[str, Any] = {_SCHEME: scheme, _PATH: scope["path"][:MAX_TEXT]}
+    if query := scope.get("query_string"):
+        attributes[_QUERY] = without_secrets(query)
+    if version := scope.get("http_version"):
+        attributes[_VERSION] = version
+    server = options.inbound.server(found, scheme)
+    if server is not None:
+        attributes[_ADDRESS], attributes[_PORT] = server
+    if (client := scope.get("client")) and client[0]:
+        attributes[_CLIENT] = next(iter(pseudonym("client", client[0]).values()))
+    if (agent := found.get(b"user-agent")) is not None:
+        attributes[_AGENT] = agent[:MAX_TEXT].decode("latin-1")
+    if options.request_headers is not None:
+        attributes.update(options.request_headers.attributes(scope["headers"]))
+    return attributes

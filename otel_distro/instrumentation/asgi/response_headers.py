@@ -1,0 +1,64 @@
+"""The headers that let a caller find its request: added to the response unless the app set them itself."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from otel_distro.context.request_id import HEADERS_OUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opentelemetry.trace import SpanContext
+
+    Header = tuple[bytes, bytes]
+
+_TIMING = b"server-timing"
+_ALLOW = b"access-control-allow-origin"
+_EXPOSE = b"access-control-expose-headers"
+_EXPOSED = (b"X-Request-ID", b"X-Correlation-ID", b"Server-Timing")
+_WATCHED = {name: 1 << bit for bit, name in enumerate((*HEADERS_OUT, _TIMING, _ALLOW, _EXPOSE))}
+
+
+def identified(headers: Iterable[Header], request_id: str, span: SpanContext) -> list[Header]:
+    """The response's headers with the request's ids, exposed to other origins where the app allows these."""
+    result = list(headers)
+    seen = 0
+    watched = _WATCHED
+    for header in result:
+        name = header[0].lower()
+        if name in watched:
+            seen |= watched[name]
+    encoded = request_id.encode()
+    if not seen:
+        result += [(name, encoded) for name in HEADERS_OUT]
+        result.append((_TIMING, _timing(span)))
+        return result
+    result += [(name, encoded) for name in HEADERS_OUT if not seen & watched[name]]
+    if not seen & watched[_TIMING] or not _has_traceparent(result):
+        result.append((_TIMING, _timing(span)))
+    return _exposed(result) if seen & watched[_ALLOW] else result
+
+
+def _timing(span: SpanContext) -> bytes:
+    return b'traceparent;desc="00-%032x-%016x-%02x"' % (span.trace_id, span.span_id, span.trace_flags)
+
+
+def _has_traceparent(headers: list[Header]) -> bool:
+    return any(header[0].lower() == _TIMING and b"traceparent" in header[1] for header in headers)
+
+
+def _exposed(headers: list[Header]) -> list[Header]:
+    given = [header[1] for header in headers if header[0].lower() == _EXPOSE]
+    others = [header for header in headers if header[0].lower() != _EXPOSE]
+    return [*others, (_EXPOSE, _merged(b", ".join(given)))]
+
+
+@lru_cache(maxsize=64)
+def _merged(exposed: bytes) -> bytes:
+    names = [part.strip() for part in exposed.split(b",") if part.strip()]
+    if b"*" in names:
+        return exposed
+    known = {name.lower() for name in names}
+    return b", ".join([*names, *(name for name in _EXPOSED if name.lower() not in known)])

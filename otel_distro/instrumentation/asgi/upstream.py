@@ -1,0 +1,126 @@
+"""Apps written for upstream's instrumentation: their calls arrive here, their hooks and options keep working.
+
+Upstream's own classes get our methods, because apps import them directly. `meter_provider` has no effect, as
+metrics are derived from the spans; nor has `exclude_spans`, but on hooks: single messages have no spans.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+
+from otel_distro.instrumentation.asgi.hooks import Hooks, hooks
+from otel_distro.instrumentation.asgi.options import server_options
+from otel_distro.instrumentation.asgi.server import SERVER, watched
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import ModuleType
+
+    from otel_distro.instrumentation.asgi.options import ServerOptions
+    from otel_distro.instrumentation.asgi.patches import Patches
+    from otel_distro.instrumentation.asgi.scope import Receive, Scope, Send
+
+_logger = logging.getLogger("otel_distro")
+_FLAG = "_is_instrumented_by_opentelemetry"
+_OWN_METHODS = ("instrument_app", "uninstrument_app", "_instrument", "_uninstrument")
+_MIDDLEWARE = "_otel_distro_middleware"
+
+
+def fastapi_instrumentor(upstream: Any) -> Any:
+    """A subclass of upstream's `FastAPIInstrumentor` whose methods act on our server."""
+
+    class FastAPIInstrumentor(upstream):  # type: ignore[misc]
+        """Upstream's interface, our instrumentation."""
+
+        _instance = None  # the inherited one would be upstream's object
+
+        @staticmethod
+        def instrument_app(app: Any, *args: Any, **kwargs: Any) -> None:
+            """Watch this app with hooks and options of its own."""
+            if getattr(app, _FLAG, False):
+                _logger.warning("instrument_app: the second call for an app has no effect")
+                return
+            given = {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
+            SERVER.set_options(app, server_options(given))
+            setattr(app, _FLAG, True)
+
+        @staticmethod
+        def uninstrument_app(app: Any) -> None:
+            """Watch this app no more."""
+            SERVER.set_options(app, replace(server_options(), enabled=False))
+            setattr(app, _FLAG, False)
+
+        def _instrument(self, **kwargs: Any) -> None:
+            """Hooks and options for all apps that have none of their own."""
+            SERVER.use(server_options(kwargs))
+
+        def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 - upstream's signature
+            """All apps are watched as the settings say, again."""
+            SERVER.use(server_options())
+
+    return FastAPIInstrumentor
+
+
+_POSITIONAL = (
+    "server_request_hook",
+    "client_request_hook",
+    "client_response_hook",
+    "tracer_provider",
+    "meter_provider",
+    "excluded_urls",
+    "http_capture_headers_server_request",
+    "http_capture_headers_server_response",
+    "http_capture_headers_sanitize_fields",
+    "exclude_spans",
+)
+
+
+def take_fastapi_over(module: ModuleType, patches: Patches) -> None:
+    """Give upstream's `FastAPIInstrumentor` our methods."""
+    ours = vars(fastapi_instrumentor(module.FastAPIInstrumentor))
+    for name in _OWN_METHODS:
+        patches.replace(module.FastAPIInstrumentor, name, partial(_instead, ours[name]))
+
+
+def _instead(replacement: Any, _: Any) -> Any:
+    return replacement
+
+
+def take_middleware_over(module: ModuleType, patches: Patches) -> None:
+    """Make upstream's `OpenTelemetryMiddleware` watch as we do, unless an app around it is watched."""
+    patches.replace(module.OpenTelemetryMiddleware, "__call__", _middleware_call)
+
+
+def _middleware_call(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    def through(self: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if SERVER.default is None:
+            return original(self, scope, receive, send)
+        given = hooks(self.server_request_hook, self.client_request_hook, self.client_response_hook)
+        if isinstance(given, Hooks) and scope["type"] in ("http", "websocket"):
+            receive, send = given.begin(trace.get_current_span(), scope, receive, send)
+        called: Awaitable[None] = self.app(scope, receive, send)
+        return called
+
+    return watched(through, _middleware_options)
+
+
+def _middleware_options(middleware: Any) -> ServerOptions | None:
+    """Options of a middleware that is the outermost application itself."""
+    if SERVER.default is None:
+        return None
+    known: ServerOptions | None = vars(middleware).get(_MIDDLEWARE)
+    if known is None:
+        known = server_options(
+            {
+                "excluded_urls": middleware.excluded_urls or "",
+                "http_capture_headers_server_request": middleware.http_capture_headers_server_request,
+                "http_capture_headers_server_response": middleware.http_capture_headers_server_response,
+            }
+        )
+        vars(middleware)[_MIDDLEWARE] = known
+    return known

@@ -1,0 +1,64 @@
+"""Celery: a span around each publish and each run, in one trace; flushed before a worker's process ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+
+from otel_distro._version import __version__
+from otel_distro.instrumentation import Instrumentor, StandBack
+from otel_distro.instrumentation.celery.execute import Execution
+from otel_distro.instrumentation.celery.publish import Sender
+from otel_distro.semconv.messaging import SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+_SENDER = "send_task_message"
+
+
+class CeleryInstrumentor(Instrumentor):
+    """Instruments every Celery application of the process, made before or after."""
+
+    _amqp: type | None = None
+    _execution: Execution | None = None
+    _upstream = StandBack("instrument")
+
+    def hooks(self) -> dict[str, Callable[[ModuleType, dict[str, Any]], None]]:
+        """Publishing in `celery.app.amqp`, runs in `celery.app.trace`; both imported by need."""
+        return {
+            "celery.app.amqp": self._hook_publish,
+            "celery.app.trace": self._hook_execute,
+            "opentelemetry.instrumentation.celery": self._hook_upstream,
+        }
+
+    def _hook_publish(self, module: ModuleType, options: dict[str, Any]) -> None:
+        sender = module.AMQP.__dict__[_SENDER]
+        if not isinstance(sender, Sender):
+            self._amqp = module.AMQP
+            setattr(module.AMQP, _SENDER, Sender(sender, _tracer(options)))
+
+    def _hook_execute(self, module: ModuleType, options: dict[str, Any]) -> None:
+        if self._execution is None:
+            control = {module.Retry: "retry", module.Ignore: "ignored", module.Reject: "rejected"}
+            self._execution = Execution(_tracer(options), module.signals, control)
+            self._execution.connect()
+
+    def _hook_upstream(self, module: ModuleType, _options: dict[str, Any]) -> None:
+        self._upstream.hold(module.CeleryInstrumentor)
+
+    def unhook(self) -> None:
+        """Give Celery its own sender back, disconnect the signals, and free upstream's instrumentor."""
+        if self._amqp is not None:
+            setattr(self._amqp, _SENDER, self._amqp.__dict__[_SENDER].original)
+            self._amqp = None
+        if self._execution is not None:
+            self._execution.disconnect()
+            self._execution = None
+        self._upstream.release()
+
+
+def _tracer(options: dict[str, Any]) -> trace.Tracer:
+    return trace.get_tracer(SCOPE, __version__, options.get("tracer_provider"))

@@ -1,0 +1,55 @@
+"""The standard library's logging: every record that passes the app's own levels, whatever handlers there are."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from otel_distro import config
+from otel_distro.instrumentation import Instrumentor
+from otel_distro.instrumentation.logging.handlers import Patch
+from otel_distro.instrumentation.logging.level import pin_root_level
+from otel_distro.logs.stream import line_format
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+_logger = logging.getLogger("otel_distro")
+
+
+class LoggingInstrumentor(Instrumentor):
+    """Records what the app logs; with a console of ours, its lines take the place of the app's own console lines."""
+
+    _undo: tuple[Callable[[], None], ...] = ()
+
+    def hooks(self) -> dict[str, Callable[[ModuleType, dict[str, Any]], None]]:
+        """`logging` is always imported already."""
+        return {"logging": self._hook}
+
+    def unhook(self) -> None:
+        """Put the methods of `logging` and the root logger's level back."""
+        undo, self._undo = self._undo, ()
+        for step in undo:
+            step()
+
+    def _hook(self, module: ModuleType, options: dict[str, Any]) -> None:  # noqa: ARG002 - the hook's signature
+        settings = config.current()
+        level = _level(settings.log_level)
+        patch = Patch(
+            own_console=line_format(settings.log_format) != "app",
+            own_access_line=settings.access_log,
+            without_handlers=bool(level),
+        )
+        self._undo = (patch.remove, pin_root_level(level)) if level else (patch.remove,)
+
+
+def _level(name: str) -> int:
+    """The number of a level's name, or of digits; 0 when there is none, or none of this name."""
+    if not name:
+        return 0
+    number = int(name) if name.isdigit() else logging.getLevelName(name.upper())
+    if isinstance(number, int):
+        return number
+    _logger.warning("LOG_LEVEL=%r is ignored, levels stay as the app sets them: no such level", name[:100])
+    return 0

@@ -1,0 +1,108 @@
+"""The two methods of `logging` that every record passes: where it meets its handlers, and where a handler takes it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from otel_distro.instrumentation.logging.stdlib import StdlibCall
+from otel_distro.logs.call import THREAD, wanted
+from otel_distro.logs.stream import is_console, is_console_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Patch:
+    """Our versions of `Logger.callHandlers` and `Handler.handle`, in place until `remove`.
+
+    They are methods, not a handler on the root logger: that would silence `lastResort` and `basicConfig`, is thrown away
+    by Celery and `dictConfig`, and does not see loggers that do not propagate (uvicorn's).
+    """
+
+    def __init__(self, *, own_console: bool, own_access_line: bool, without_handlers: bool) -> None:
+        self.own_console = own_console
+        self.own_access_line = own_access_line
+        self.without_handlers = without_handlers
+        self.active = True
+        self._replaced: list[tuple[type, str, Any, Any]] = []
+        self._replace(logging.Logger, "callHandlers", self._call_handlers)
+        if own_console:
+            self._replace(logging.Handler, "handle", self._handle)
+
+    def remove(self) -> None:
+        """Put the original methods back, or go to sleep below a patch that was put over ours meanwhile."""
+        self.active = False
+        for owner, name, ours, original in self._replaced:
+            if owner.__dict__[name] is ours:
+                setattr(owner, name, original)
+
+    def _replace(self, owner: type, name: str, make: Callable[[Any], Any]) -> None:
+        original = owner.__dict__[name]
+        ours = make(original)
+        # Those who look for the caller of a log call (loguru's InterceptHandler recipe) skip frames by logging's file name.
+        ours.__code__ = ours.__code__.replace(co_filename=logging.addLevelName.__code__.co_filename)
+        ours.__wrapped__ = original
+        setattr(owner, name, ours)
+        self._replaced.append((owner, name, ours, original))
+
+    def _call_handlers(self, original: Callable[..., None]) -> Callable[..., None]:
+        patch = self
+
+        def callHandlers(self: logging.Logger, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+            if not patch.active or not wanted():
+                return original(self, record)
+            call = StdlibCall(record, patch.own_access_line)
+            try:
+                return original(self, record)
+            finally:
+                if patch.without_handlers and not call.console:
+                    call.console = patch.own_console and not has_handlers(self)
+                call.leave()
+
+        return callHandlers
+
+    def _handle(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        patch = self
+
+        def handle(self: logging.Handler, record: logging.LogRecord) -> Any:
+            call = THREAD.call
+            if call is None or call.source is not record or not patch.active or not writes_to_console(self):
+                return original(self, record)
+            return take_line(self, record, call)  # type: ignore[arg-type]
+
+        return handle
+
+
+def take_line(handler: logging.Handler, record: logging.LogRecord, call: StdlibCall) -> Any:
+    """In place of a console handler's own line: one of ours is due, when its filters let the record pass."""
+    accepted = handler.filter(record)
+    if accepted:
+        call.console = True
+        if isinstance(accepted, logging.LogRecord):
+            call.shown = accepted
+        if getattr(handler, "stream", None) is sys.stdout:
+            with suppress(OSError, ValueError):
+                handler.flush()  # as before, what the app printed comes before what it logged
+    return accepted
+
+
+def writes_to_console(handler: logging.Handler) -> bool:
+    """True when the handler's lines end in stdout or stderr (also rich's, which has a console instead of a stream)."""
+    if isinstance(handler, logging.FileHandler):
+        return is_console_path(handler.baseFilename)
+    if isinstance(handler, logging.StreamHandler):
+        return is_console(handler.stream)
+    return is_console(getattr(getattr(handler, "console", None), "file", None))
+
+
+def has_handlers(logger: logging.Logger) -> bool:
+    """True when a handler that does anything takes this logger's records."""
+    step: logging.Logger | None = logger
+    while step is not None:
+        if any(type(handler) is not logging.NullHandler for handler in step.handlers):
+            return True
+        step = step.parent if step.propagate else None
+    return False

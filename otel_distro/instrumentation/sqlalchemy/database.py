@@ -1,0 +1,204 @@
+"""What is known of the database behind an engine: names for telemetry, the statements read so far, the pool's name."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from threading import Lock
+from typing import TYPE_CHECKING
+from weakref import WeakSet, WeakValueDictionary, ref
+
+from otel_distro.instrumentation.sqlalchemy.statement import MAX_READ, Statement, read
+from otel_distro.semconv.attributes import SERVER_ADDRESS, SERVER_PORT
+from otel_distro.semconv.db import COLLECTION, NAMESPACE, OPERATION, SUMMARY, SYSTEM, TEXT
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.pool import ConnectionPoolEntry, Pool
+
+    from otel_distro.instrumentation.sqlalchemy.commenter import Commenter
+
+    Value = str | int
+
+MAX_STATEMENTS = 1000
+"""Statements remembered per engine; an app whose texts differ each time (literals in them) begins anew at this number."""
+
+SYSTEMS = {
+    "mssql": "microsoft.sql_server",
+    "oracle": "oracle.db",
+    "redshift": "aws.redshift",
+    "ibm_db_sa": "ibm.db2",
+    "db2": "ibm.db2",
+    "hana": "sap.hana",
+    "firebird": "firebirdsql",
+    "spanner": "gcp.spanner",
+    "spanner+spanner": "gcp.spanner",
+    "netezza": "ibm.netezza",
+    "awsathena": "aws.athena",
+}
+"""SQLAlchemy's dialect names that differ from the conventions' `db.system.name`."""
+
+_ATTRIBUTE = "_otel_distro_database"
+
+
+class Entry:
+    """One statement's span name and attributes, the same dict for each execution."""
+
+    __slots__ = ("attributes", "key", "name", "returns_rows", "writes")
+
+    def __init__(self, statement: Statement, database: Database, *, batch: bool = False) -> None:
+        prefix = "BATCH " if batch else ""
+        attributes: dict[str, Value] = dict(database.attributes)
+        if statement.operation:
+            attributes[OPERATION.key] = prefix + statement.operation
+        if statement.collection:
+            attributes[COLLECTION.key] = statement.collection
+        if statement.summary:
+            attributes[SUMMARY.key] = prefix + statement.summary
+        attributes[TEXT.key] = statement.text
+        self.attributes = attributes
+        self.name = prefix + statement.summary if statement.summary else database.system
+        self.writes = statement.writes
+        self.returns_rows = not statement.writes or "RETURNING" in statement.text.upper()
+        self.key = (database.system, database.namespace, attributes.get(OPERATION.key), statement.collection)
+        """The key of its measurements."""
+
+
+class Database:
+    """What telemetry says of one engine, for as long as its dialect lives (which its option engines share)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.dialect = engine.dialect.name
+        self.pool_name = ""
+        self.tracer: Tracer | None = None
+        """The tracer of a provider that the app gave for this engine."""
+        self.commenter: Commenter | None = None
+        """How the app wants this engine's statements commented; None: as all engines."""
+        self.waiting: set[object] = set()
+        """One token per request that waits for a connection now."""
+        self.taken: WeakSet[ConnectionPoolEntry] = WeakSet()
+        """Connections handed out, where the pool itself does not count them."""
+        self.pool: ref[Pool] | None = None
+        self._pools: WeakSet[Pool] = WeakSet()
+        self._engine = ref(engine)
+        self._statements: dict[str, Entry] = {}
+        self._batches: dict[str, Entry] = {}
+        self.address, self.port = _server(engine)
+        self.system = SYSTEMS.get(self.dialect, self.dialect)
+        self.namespace = _namespace(engine)
+        self.attributes: dict[str, Value] = {}
+        self._describe()
+
+    def _describe(self) -> None:
+        """Only after the first connect does a dialect know that its MySQL is a MariaDB."""
+        engine = self._engine()
+        if engine is not None and getattr(engine.dialect, "is_mariadb", False):
+            self.system = "mariadb"
+        values = (
+            (SYSTEM, self.system),
+            (NAMESPACE, self.namespace),
+            (SERVER_ADDRESS, self.address),
+            (SERVER_PORT, self.port),
+        )
+        self.attributes = {attribute.key: value for attribute, value in values if value}
+
+    def entry(self, statement: str, *, batch: bool = False) -> Entry:
+        """The statement's entry, read on first use. Of long ones the beginning is what counts."""
+        if len(statement) > MAX_READ:
+            statement = statement[: MAX_READ + 1]
+        entries = self._batches if batch else self._statements
+        known = entries.get(statement)
+        if known is not None:
+            return known
+        if not entries:
+            self._describe()
+        elif len(entries) >= MAX_STATEMENTS:
+            entries.clear()
+        made = entries[statement] = Entry(read(statement, self.dialect), self, batch=batch)
+        return made
+
+    def follow(self, pool: Pool) -> None:
+        """Count this pool's connections too: an engine gets a new one by `dispose()`."""
+        with _lock:
+            self._pools.add(pool)
+            self.pool = ref(pool)
+
+    def pools(self) -> list[Pool]:
+        """The engine's pool, and those before it whose connections are still out."""
+        with _lock:
+            return list(self._pools)
+
+    def leave(self) -> None:
+        """Take this off its engine."""
+        engine = self._engine()
+        if engine is not None and getattr(engine.dialect, _ATTRIBUTE, None) is self:
+            delattr(engine.dialect, _ATTRIBUTE)
+
+
+_lock = Lock()
+_named: WeakValueDictionary[str, Database] = WeakValueDictionary()
+
+
+def database_of(engine: Engine) -> Database:
+    """What is known of this engine's database; made on first use."""
+    known: Database | None = getattr(engine.dialect, _ATTRIBUTE, None)
+    if known is not None:
+        return known
+    made = Database(engine)
+    with _lock:
+        known = getattr(engine.dialect, _ATTRIBUTE, None)
+        if known is not None:
+            return known
+        made.pool_name = _free_name(_pool_name(engine, made))
+        _named[made.pool_name] = made
+        setattr(engine.dialect, _ATTRIBUTE, made)
+    return made
+
+
+def databases() -> list[Database]:
+    """Of all living engines that have been used."""
+    with _lock:
+        return list(_named.values())
+
+
+def forget() -> None:
+    """Take what was learnt off all engines."""
+    for database in databases():
+        database.leave()
+    with _lock:
+        _named.clear()
+
+
+def _free_name(wanted: str) -> str:
+    """A second engine of the same database gets `#2`."""
+    name, number = wanted, 2
+    while name in _named:
+        name, number = f"{wanted}#{number}", number + 1
+    return name
+
+
+def _pool_name(engine: Engine, database: Database) -> str:
+    given = engine.pool.logging_name or engine.logging_name
+    if given:
+        return str(given)[:100]
+    place = "" if not database.address else f"{database.address}:{database.port}" if database.port else database.address
+    return f"{database.dialect}://{place}/{database.namespace or ''}"[:200]
+
+
+def _server(engine: Engine) -> tuple[str | None, int | None]:
+    url = engine.url
+    if url.host:
+        return url.host, url.port
+    host, port = url.query.get("host"), url.query.get("port")
+    if not isinstance(host, str):  # several hosts: which one answers is the driver's choice
+        return None, None
+    if ":" in host and not host.startswith("/"):
+        host, _, port = host.partition(":")
+    return host or None, int(port) if isinstance(port, str) and port.isdecimal() else None
+
+
+def _namespace(engine: Engine) -> str | None:
+    name = engine.url.database
+    if engine.dialect.name != "sqlite":
+        return name or None
+    return PurePath(name.partition("?")[0]).name if name else ":memory:"

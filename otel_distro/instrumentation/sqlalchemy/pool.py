@@ -1,0 +1,203 @@
+"""The connection pools: their state when a reader asks, and how long requests waited, used and connected."""
+
+from __future__ import annotations
+
+from time import perf_counter, time
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+from opentelemetry.context import get_current
+from opentelemetry.metrics import Observation
+
+from otel_distro.guard import guard
+from otel_distro.instrumentation.sqlalchemy.database import database_of, databases
+from otel_distro.instrumentation.sqlalchemy.queries import suppressed
+from otel_distro.record import HANDOVER, Measurement
+from otel_distro.semconv.db import (
+    CONNECTION_COUNT,
+    CONNECTION_CREATE_TIME,
+    CONNECTION_IDLE_MAX,
+    CONNECTION_MAX,
+    CONNECTION_PENDING,
+    CONNECTION_TIMEOUTS,
+    CONNECTION_USE_TIME,
+    CONNECTION_WAIT_TIME,
+    POOL_NAME,
+    STATE,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from opentelemetry.metrics import CallbackOptions, Meter
+    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
+
+    from otel_distro.instrumentation.sqlalchemy.database import Database
+
+_GUARD = guard("sqlalchemy.pool")
+_CREATED = "_otel_distro_created"
+_BORROWED = "_otel_distro_borrowed"
+
+
+# -- what is measured as it happens
+
+
+def patch(engine_class: type[Engine], timeout: type[Exception]) -> None:
+    """Measure each borrowing of a connection: every engine, sync or async, borrows by this one method."""
+    borrow = engine_class.raw_connection
+
+    def raw_connection(self: Engine) -> PoolProxiedConnection:
+        if suppressed(get_current()):
+            return borrow(self)
+        waiting, token = database_of(self).waiting, object()
+        waiting.add(token)
+        start = perf_counter()
+        try:
+            connection = borrow(self)
+        except timeout:
+            _measure_timeout(self)
+            raise
+        finally:
+            waiting.discard(token)
+        with _GUARD:
+            _borrowed(database_of(self), self.pool, connection, start)
+        return connection
+
+    raw_connection.__doc__ = borrow.__doc__
+    raw_connection.__wrapped__ = borrow  # type: ignore[attr-defined]
+    engine_class.raw_connection = raw_connection  # type: ignore[method-assign]
+
+
+def unpatch(engine_class: type[Engine]) -> None:
+    """The method is the original again."""
+    original = getattr(engine_class.raw_connection, "__wrapped__", None)
+    if original is not None:
+        engine_class.raw_connection = original  # type: ignore[method-assign]
+
+
+def _borrowed(database: Database, pool: Pool, connection: PoolProxiedConnection, start: float) -> None:
+    now = perf_counter()
+    measure, key = HANDOVER.sink.measure, (database.pool_name,)
+    if database.pool is None or database.pool() is not pool:
+        database.follow(pool)
+    record: Any = connection._connection_record  # noqa: SLF001 - the one way from a connection to its record
+    if not hasattr(pool, "checkedout"):
+        database.taken.add(record)
+    measure(Measurement(CONNECTION_WAIT_TIME, now - start, key))
+    created = getattr(record, _CREATED, None)
+    if created is not None:
+        setattr(record, _CREATED, None)
+        measure(Measurement(CONNECTION_CREATE_TIME, created, key))
+    setattr(record, _BORROWED, (database, now))
+
+
+def _measure_timeout(engine: Engine) -> None:
+    with _GUARD:
+        HANDOVER.sink.measure(Measurement(CONNECTION_TIMEOUTS, 1, (database_of(engine).pool_name,)))
+
+
+def connected(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:  # noqa: ARG001 - SQLAlchemy's signature
+    """A connection was opened; the record knows when that began. (Listener)."""
+    setattr(record, _CREATED, max(0.0, time() - record.starttime))
+
+
+def returned(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:  # noqa: ARG001 - SQLAlchemy's signature
+    """A connection came back. (Listener)."""
+    borrowed: tuple[Database, float] | None = getattr(record, _BORROWED, None)
+    if borrowed is not None:
+        setattr(record, _BORROWED, None)
+        with _GUARD:
+            database, since = borrowed
+            database.taken.discard(record)
+            used = perf_counter() - since
+            HANDOVER.sink.measure(Measurement(CONNECTION_USE_TIME, used, (database.pool_name,)))
+
+
+def detached(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    """A connection left the pool for good. (Listener)."""
+    returned(connection, record)
+
+
+# -- what is observed when a reader asks
+
+
+def _used(database: Database, pool: Any) -> int:
+    return int(pool.checkedout()) if hasattr(pool, "checkedout") else len(database.taken)
+
+
+def _idle(database: Database, pool: Any) -> int:
+    if hasattr(pool, "checkedin"):
+        return int(pool.checkedin())
+    kept = {"StaticPool": int("connection" in vars(pool)), "SingletonThreadPool": len(getattr(pool, "_all_conns", ()))}
+    return max(0, kept.get(type(pool).__name__, 0) - len(database.taken))
+
+
+def _count(database: Database) -> Iterator[tuple[int, dict[str, str]]]:
+    pools = database.pools()
+    shared = not all(hasattr(pool, "checkedout") for pool in pools)
+    used = len(database.taken) if shared else sum(_used(database, pool) for pool in pools)
+    yield used, {STATE.key: "used"}
+    yield sum(_idle(database, pool) for pool in pools), {STATE.key: "idle"}
+
+
+def _size(pool: Any) -> int | None:
+    """Connections that the pool keeps; None: as many as come back."""
+    size = getattr(pool, "size", None)
+    if callable(size):
+        return size() or None
+    return {"NullPool": 0, "StaticPool": 1}.get(type(pool).__name__, size)
+
+
+def _max(database: Database) -> Iterator[tuple[int, dict[str, str]]]:
+    pool = database.pool() if database.pool else None
+    overflow, size = getattr(pool, "_max_overflow", None), _size(pool)
+    if overflow is not None and overflow >= 0 and size:
+        yield size + overflow, {}
+    elif type(pool).__name__ == "StaticPool":
+        yield 1, {}
+
+
+def _idle_max(database: Database) -> Iterator[tuple[int, dict[str, str]]]:
+    pool = database.pool() if database.pool else None
+    size = _size(pool)
+    if pool is not None and size is not None:
+        yield size, {}
+
+
+def _pending(database: Database) -> Iterator[tuple[int, dict[str, str]]]:
+    yield len(database.waiting), {}
+
+
+def _callback(
+    state: Callable[[Database], Iterator[tuple[int, dict[str, str]]]],
+) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    def observe(_options: CallbackOptions) -> list[Observation]:
+        observations: list[Observation] = []
+        for database in databases():
+            with _GUARD:
+                name = {POOL_NAME.key: database.pool_name}
+                observations += [Observation(value, {**name, **more}) for value, more in state(database)]
+        return observations
+
+    return observe
+
+
+_observed: WeakSet[Meter] = WeakSet()
+
+
+def observe_with(meter: Meter) -> None:
+    """Offer the pools' states to this meter's readers, once; without engines they see nothing."""
+    if meter in _observed:
+        return
+    _observed.add(meter)
+    for metric, state in (
+        (CONNECTION_COUNT, _count),
+        (CONNECTION_MAX, _max),
+        (CONNECTION_IDLE_MAX, _idle_max),
+        (CONNECTION_PENDING, _pending),
+    ):
+        meter.create_observable_up_down_counter(
+            metric.name, [_callback(state)], unit=metric.unit, description=metric.brief
+        )

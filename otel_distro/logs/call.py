@@ -1,0 +1,117 @@
+"""One log call in progress: libraries pass records on to each other (structlog to logging, logging to loguru ...),
+and whichever way a call takes, it becomes one record, handed over by the library that was called first."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, cast
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
+
+from otel_distro.context.work import current_fields
+from otel_distro.errors.record import Recorded, exception_attributes, exception_type, mark, recorded
+from otel_distro.guard import guard
+from otel_distro.record import HANDOVER, Discard
+from otel_distro.semconv.attributes import EXCEPTION_TYPE
+
+if TYPE_CHECKING:
+    from otel_distro.record import LogRecord, Value
+
+_SUPPRESS_PLAIN = "suppress_instrumentation"
+
+
+class _Thread(threading.local):
+    """What this thread is at: the innermost log call, and whether our own code runs just now."""
+
+    call: Call | None = None
+    busy: bool = False
+
+
+THREAD = _Thread()
+
+
+def wanted() -> bool:
+    """True when a pipeline takes records, and this log call does not come from our own work on another one."""
+    return type(HANDOVER.sink) is not Discard and not THREAD.busy
+
+
+class Call:
+    """A log call in progress on this thread; `source` is what the library passes to its handlers."""
+
+    __slots__ = ("attributes", "console", "name", "outer", "reached", "source")
+
+    def __init__(self, source: object = None) -> None:
+        self.source = source
+        self.console = False
+        self.reached = False
+        self.name: str | None = None
+        self.attributes: dict[str, Value] | None = None
+        self.outer = THREAD.call
+        THREAD.call = self
+
+    def passed_on(self, name: str, text: str) -> bool:  # noqa: ARG002 - for subclasses
+        """True when a call with this logger name and text, made while this one lasts, is this one passed on."""
+        return False
+
+    def build(self) -> tuple[LogRecord, BaseException | None] | None:
+        """The record and its exception; None when the library itself dropped the call."""
+        raise NotImplementedError
+
+    def merge(self, name: str, *, console: bool, attributes: dict[str, Value] | None = None) -> None:
+        """Take over what became of this call in the library it was passed on to."""
+        self.reached = True
+        self.name = name
+        self.console = self.console or console
+        self.attributes = attributes or self.attributes
+
+    def leave(self) -> None:
+        """The call is over: hand its record over, or leave that to the call that it was passed on from."""
+        THREAD.call = self.outer
+        THREAD.busy = True
+        try:
+            with guard("logs.call"):
+                built = self.build()
+                if built is not None and not self._merged(built[0]):
+                    deliver(*built)
+        finally:
+            THREAD.busy = False
+
+    def _merged(self, record: LogRecord) -> bool:
+        outer = self.outer
+        if outer is None or not outer.passed_on(record.scope, record.body):
+            return False
+        outer.merge(record.scope, console=self.console, attributes=cast("dict[str, Value] | None", record.attributes))
+        return True
+
+
+def deliver(record: LogRecord, error: BaseException | None) -> None:
+    """Complete the record with the current span, the work in hand and the exception, and hand it over."""
+    context = context_api.get_current()
+    if context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get(_SUPPRESS_PLAIN):
+        if not record.console:
+            return
+        record.export = False
+    span = trace.get_current_span(context).get_span_context()
+    record.trace_id = span.trace_id
+    record.span_id = span.span_id
+    record.trace_flags = span.trace_flags
+    record.fields = current_fields(record.time_unix_nano)
+    if error is not None:
+        _add_exception(record, error)
+    HANDOVER.sink.log(record)
+
+
+def _add_exception(record: LogRecord, error: BaseException) -> None:
+    attributes = cast("dict[str, Value]", record.attributes)
+    where = recorded(error)
+    if where is None:
+        attributes.update(exception_attributes(error))
+        fields = record.fields or {}
+        mark(error, Recorded(record.trace_id, record.span_id, record.trace_flags, fields))
+        return
+    attributes[EXCEPTION_TYPE.key] = exception_type(error)
+    if not record.trace_id:  # logged after its span ended, by the server: it belongs where the exception happened
+        record.trace_id, record.span_id, record.trace_flags = where.trace_id, where.span_id, where.trace_flags
+        record.fields = {**where.fields, **(record.fields or {})}

@@ -1,0 +1,114 @@
+"""Values of the app as a log record may carry them: exact scalars, flat copies of them, or bounded text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from otel_distro.guard import rendered
+from otel_distro.semconv.attributes import LOG_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from otel_distro.record import Value
+
+MAX_BODY = 32768
+MAX_TEXT = 8192
+MAX_KEY = 256
+MAX_COUNT = 64
+PREFIX = "extra_"
+"""Put before the name of an app's value that is also the name of one of our fields."""
+
+_RESERVED = frozenset(field.key for field in LOG_FIELDS)
+_SCALARS = (str, bool, int, float, bytes)
+_INT64 = 2**63
+_MAX_NODES = 512
+_MAX_DEPTH = 6
+_CUT = "…"
+
+
+def cut(text: str, limit: int) -> str:
+    """The text, or its beginning and an ellipsis when it is longer than the limit."""
+    return text if len(text) <= limit else text[: limit - 1] + _CUT
+
+
+def plain(value: object) -> Value | None:  # noqa: PLR0911 - one exit per type is the fast path
+    """The value itself when it is an exact scalar, a tuple of exact scalars, or text; None stays None."""
+    kind = type(value)
+    if kind is str:
+        return cut(value, MAX_TEXT)  # type: ignore[arg-type]
+    if kind is int:
+        return value if -_INT64 <= value < _INT64 else rendered(lambda: str(value))  # type: ignore[operator,return-value]
+    if kind is bool or kind is float or value is None:
+        return value  # type: ignore[return-value]
+    if kind is bytes:
+        return value[:MAX_TEXT]  # type: ignore[index,no-any-return]
+    if kind is list or kind is tuple:
+        items = tuple(value[:MAX_COUNT])  # type: ignore[index]
+        if all(type(item) in _SCALARS for item in items):
+            return tuple(plain(item) for item in items)  # type: ignore[return-value,misc]
+    if isinstance(value, (str, int, float, Enum)):
+        return _narrowed(value)
+    return cut(rendered(lambda: _text(value)), MAX_TEXT)
+
+
+def add(attributes: dict[str, Value], extras: Iterable[tuple[object, object]]) -> None:
+    """Add the app's values under their own names, at most 64 of them; names of ours get a prefix, None is left out."""
+    for key, value in islice(extras, MAX_COUNT):
+        name = key if type(key) is str else rendered(lambda key=key: str(key))  # type: ignore[misc]
+        kept = plain(value)
+        if kept is not None and name:
+            if name in _RESERVED:
+                name = PREFIX + name
+            attributes[name[:MAX_KEY]] = kept
+
+
+def _narrowed(value: str | float | Enum) -> Value | None:
+    """A scalar of a subclass as the exact scalar it stands for."""
+    if isinstance(value, Enum):
+        return plain(value.value)
+    base = str if isinstance(value, str) else int if isinstance(value, int) else float
+    # the base's own conversion: the subclass may have replaced it; a proxy that only claims to be one is refused
+    convert = {str: str.__str__, int: int.__int__, float: float.__float__}[base]
+    return plain(convert(value)) if issubclass(type(value), base) else rendered(lambda: str(value))  # type: ignore[operator]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value[:MAX_TEXT]).decode("utf-8", "backslashreplace")
+    if isinstance(value, BaseException):
+        return repr(value)
+    if isinstance(value, (Mapping, AbstractSet)) or isinstance(value, (list, tuple)):
+        return json.dumps(_Copy().of(value, 0), ensure_ascii=False, default=str)
+    return str(value)
+
+
+class _Copy:
+    """Copies nested containers, bounded in depth and in the number of nodes, so that cycles end."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_NODES
+
+    def of(self, value: object, depth: int) -> object:
+        self._left -= 1
+        if self._left < 0 or depth > _MAX_DEPTH:
+            return _CUT
+        if value is None or type(value) in _SCALARS:
+            return self._scalar(value)
+        if isinstance(value, Mapping):
+            pairs = islice(value.items(), MAX_COUNT)
+            return {cut(str(key), MAX_KEY): self.of(item, depth + 1) for key, item in pairs}
+        if isinstance(value, AbstractSet) or (isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray))):
+            return [self.of(item, depth + 1) for item in islice(value, MAX_COUNT)]
+        return cut(rendered(lambda: str(value)), MAX_TEXT)
+
+    @staticmethod
+    def _scalar(value: object) -> object:
+        if isinstance(value, bytes):
+            return value[:MAX_TEXT].decode("utf-8", "backslashreplace")
+        return cut(value, MAX_TEXT) if isinstance(value, str) else value

@@ -1,0 +1,110 @@
+"""The late keep: head-dropped local traces wait for their root's outcome, in a bounded budget (design decision 5)."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from opentelemetry.trace import StatusCode
+
+from otel_distro.exporter.spans import span_size
+from otel_distro.semconv.attributes import ERROR_TYPE
+
+if TYPE_CHECKING:
+    from otel_distro.pipeline.local_trace import LocalTrace
+    from otel_distro.pipeline.span import Span
+
+_MAX_BUCKETS = 1000
+
+
+class TokenBucket:
+    """Allows `per_minute` late keeps a minute, and as many at once at most."""
+
+    __slots__ = ("_per_second", "_size", "_tokens", "_when")
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_second = per_minute / 60
+        self._size = float(per_minute)
+        self._tokens = self._size
+        self._when = monotonic()
+
+    def take(self) -> bool:
+        """Take one token, if there is one."""
+        now = monotonic()
+        self._tokens = min(self._size, self._tokens + (now - self._when) * self._per_second)
+        self._when = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class Decider:
+    """Holds the spans of undecided local traces; pipeline thread only."""
+
+    def __init__(self, max_bytes: int, slow_ns: int, per_minute: int) -> None:
+        self._max_bytes = max_bytes
+        self._slow_ns = slow_ns
+        self._per_minute = per_minute
+        self.dropped: Counter[str] = Counter()
+        """Spans not kept, by cause: `sampled`, `undecided_budget`, `keep_limit`."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what waits, as a forked child must."""
+        self._waiting: OrderedDict[LocalTrace, None] = OrderedDict()
+        self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
+        self.bytes = 0
+        self.dropped.clear()
+
+    def take(self, span: Span) -> list[Span]:
+        """An ended span of a head-dropped local trace: what is now to be exported, this one last."""
+        local = span.local
+        if local.verdict is None and not span.is_root:
+            self._hold(local, span)
+            return []
+        if local.verdict is None:
+            local.verdict = self._keep(span)
+        released = self._release(local)
+        if local.verdict:
+            return [*released, span]
+        self.dropped["sampled"] += len(released) + 1
+        return []
+
+    def _hold(self, local: LocalTrace, span: Span) -> None:
+        if local.waiting is None:
+            local.waiting = []
+            self._waiting[local] = None
+        size = span_size(span)
+        local.waiting.append(span)
+        local.waiting_bytes += size
+        self.bytes += size
+        while self.bytes > self._max_bytes:
+            self.dropped["undecided_budget"] += len(self._release(next(iter(self._waiting))))
+
+    def _release(self, local: LocalTrace) -> list[Span]:
+        released = local.waiting or []
+        if local.waiting is not None:
+            local.waiting = None
+            self.bytes -= local.waiting_bytes
+            local.waiting_bytes = 0
+            self._waiting.pop(local, None)
+        return released
+
+    def _keep(self, root: Span) -> bool:
+        """Whether the root's outcome is a reason to keep: it failed, or was slow; within the token bucket of its kind."""
+        failed = root.status.status_code is StatusCode.ERROR
+        slow = (root._end_time or 0) - root._start_time >= self._slow_ns  # noqa: SLF001 - the record's fields
+        if not failed and not slow:
+            return False
+        key = (root.name, str(root._attributes.get(ERROR_TYPE.key, "")))  # noqa: SLF001
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            if len(self._buckets) >= _MAX_BUCKETS:
+                self._buckets.popitem(last=False)
+            bucket = self._buckets[key] = TokenBucket(self._per_minute)
+        if bucket.take():
+            return True
+        self.dropped["keep_limit"] += 1
+        return False

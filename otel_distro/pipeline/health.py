@@ -1,0 +1,73 @@
+"""The pipeline's own health as metrics of the catalogue, read by callbacks at each collect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry.metrics import CallbackOptions, Observation
+
+from otel_distro import guard
+from otel_distro._version import __version__
+from otel_distro.semconv import own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.sdk.metrics import MeterProvider
+
+    from otel_distro.pipeline import Pipeline
+    from otel_distro.semconv import Metric
+
+_SIGNAL, _CAUSE, _RESULT = own.SIGNAL.key, own.CAUSE.key, own.RESULT.key
+
+
+class Health:
+    """What happened to the records of one pipeline, as observations."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+
+    def register(self, provider: MeterProvider) -> None:
+        """Create the observable instruments."""
+        meter = provider.get_meter(own.SCOPE, __version__)
+        for metric, observe in self._observers().items():
+            make = meter.create_observable_gauge if metric is own.BUFFERED else meter.create_observable_counter
+            make(metric.name, [_callback(observe)], metric.unit, metric.brief)
+
+    def _observers(self) -> dict[Metric, Callable[[], Iterable[Observation]]]:
+        return {
+            own.RECORDS: self._records,
+            own.DROPPED: self._dropped,
+            own.EXPORTS: self._exports,
+            own.GUARDED: _guarded,
+            own.OVERFLOW: self._overflow,
+            own.BUFFERED: self._buffered,
+        }
+
+    def _records(self) -> Iterable[Observation]:
+        for signal, count in dict(self._pipeline.worker.taken).items():
+            yield Observation(count, {_SIGNAL: signal})
+
+    def _dropped(self) -> Iterable[Observation]:
+        for (signal, cause), count in self._pipeline.dropped().items():
+            yield Observation(count, {_SIGNAL: signal, _CAUSE: cause})
+
+    def _exports(self) -> Iterable[Observation]:
+        for (signal, result), count in self._pipeline.exports().items():
+            yield Observation(count, {_SIGNAL: signal, _RESULT: result})
+
+    def _overflow(self) -> Iterable[Observation]:
+        yield Observation(sum(stream.overflowed for stream in self._pipeline.aggregator.streams))
+
+    def _buffered(self) -> Iterable[Observation]:
+        for signal, size in self._pipeline.worker.waiting.items():
+            yield Observation(size, {_SIGNAL: signal})
+
+
+def _guarded() -> Iterable[Observation]:
+    for place, count in dict(guard.failures).items():
+        yield Observation(count, {own.PLACE.key: place})
+
+
+def _callback(observe: Callable[[], Iterable[Observation]]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+    return lambda _: observe()

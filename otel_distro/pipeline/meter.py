@@ -1,0 +1,185 @@
+"""The one meter provider: the SDK's instruments, and the derived metrics injected into every reader's collect."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from threading import Lock
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk import metrics as sdk
+from opentelemetry.sdk.metrics._internal.measurement_consumer import SynchronousMeasurementConsumer
+from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
+from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistogramAggregation, View
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from otel_distro._version import __version__
+from otel_distro.pipeline.points import ReaderState, metric_of
+from otel_distro.semconv import METRICS, Instrument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from opentelemetry.sdk.metrics.export import Metric, MetricReader
+
+    from otel_distro.pipeline.aggregate import Aggregator, Stream
+
+_logger = logging.getLogger("otel_distro")
+SCOPE = InstrumentationScope("otel_distro", __version__)
+_OVERFLOW = {"otel.metric.overflow": True}
+
+
+def catalogue_views() -> list[View]:
+    """Views that hold observable instruments to their declared attributes: a cardinality firewall at run time."""
+    return [
+        View(instrument_name=metric.name, attribute_keys={attribute.key for attribute in metric.attributes})
+        for metric in METRICS
+        if metric.observable
+    ]
+
+
+class MeterProvider(sdk.MeterProvider):
+    """See `opentelemetry.sdk.metrics.MeterProvider`; `settle` is called before each collect, to aggregate what waits."""
+
+    def __init__(
+        self,
+        aggregator: Aggregator,
+        settle: Callable[[], None],
+        metric_readers: Sequence[MetricReader] = (),
+        views: Sequence[View] = (),
+        **kwargs: Any,  # noqa: ANN401 - the SDK's arguments
+    ) -> None:
+        super().__init__(metric_readers, views=[*views, *catalogue_views()], shutdown_on_exit=False, **kwargs)
+        consumer = Consumer(self._sdk_config, metric_readers, aggregator, settle)
+        self._measurement_consumer = consumer
+        for reader in metric_readers:
+            reader._set_collect_callback(consumer.collect)  # noqa: SLF001 - as the SDK's constructor does
+        self._arrange(aggregator, views)
+
+    def _handle_fork(self) -> None:
+        """A child counts from zero; its resource comes from the pipeline (the SDK would copy the parent's values)."""
+        self._lock = Lock()
+        self._meter_lock = Lock()
+        self._measurement_consumer.reset()
+
+    def _arrange(self, aggregator: Aggregator, views: Sequence[View]) -> None:
+        """Give the derived metrics the views that match them, as the SDK gives its instruments theirs."""
+        if not views:
+            return
+        meter = self.get_meter(SCOPE.name, SCOPE.version)
+
+        def apply(stream: Stream) -> list[Stream]:
+            metric = stream.metric
+            make = meter.create_histogram if metric.instrument is Instrument.HISTOGRAM else meter.create_counter
+            instrument = make(metric.name, metric.unit, metric.brief)
+            matching = [view for view in views if view._match(instrument)]  # noqa: SLF001 - the only matcher there is
+            if not matching:
+                return [stream]
+            return [viewed(stream, view) for view in matching if not isinstance(view._aggregation, DropAggregation)]  # noqa: SLF001
+
+        aggregator.arrange(apply)
+
+
+def viewed(stream: Stream, view: View) -> Stream:
+    """The stream as a view wants it: name, description, attribute keys, bucket boundaries."""
+    made = type(stream)(stream.metric, stream.limit, stream.started_ns)
+    made.name = view._name or stream.name  # noqa: SLF001 - views have no accessors
+    made.description = view._description or stream.description  # noqa: SLF001
+    keys = view._attribute_keys  # noqa: SLF001
+    if keys is not None:
+        made.keep = tuple(index for index, attribute in enumerate(stream.metric.attributes) if attribute.key in keys)
+    aggregation = view._aggregation  # noqa: SLF001
+    if isinstance(aggregation, ExplicitBucketHistogramAggregation):
+        made.bounds = tuple(aggregation._boundaries or ())  # noqa: SLF001
+    return made
+
+
+class Consumer(SynchronousMeasurementConsumer):
+    """The SDK's consumer with a cardinality limit on what comes in, and the derived metrics in what goes out."""
+
+    def __init__(
+        self, sdk_config: Any, metric_readers: Sequence[MetricReader], aggregator: Aggregator, settle: Callable[[], None]  # noqa: ANN401 - the SDK's private type
+    ) -> None:
+        super().__init__(sdk_config=sdk_config, metric_readers=metric_readers)
+        self._aggregator = aggregator
+        self._settle = settle
+        self._states: dict[MetricReader, ReaderState] = {}
+        self._first = metric_readers[0] if metric_readers else None
+        self._seen: dict[Any, set[Any]] = {}
+        self._limit = aggregator._limit  # noqa: SLF001 - the same setting
+
+    def reset(self) -> None:
+        """Begin at zero with the same instruments, as in a forked child."""
+        instruments = self._async_instruments
+        super().__init__(sdk_config=self._sdk_config, metric_readers=self._reader_storages)
+        self._async_instruments = instruments
+        self._states = {}
+        self._seen = {}
+
+    def consume_measurement(self, measurement: Any) -> None:  # noqa: ANN401 - the SDK's private type
+        """Count a measurement; beyond the limit of series under the overflow attribute."""
+        super().consume_measurement(self._limited(measurement))
+
+    def _limited(self, measurement: Any) -> Any:  # noqa: ANN401
+        attributes = measurement.attributes
+        if not attributes:
+            return measurement
+        seen = self._seen.setdefault(measurement.instrument, set())
+        key = frozenset(_hashable(attributes).items())
+        if key in seen:
+            return measurement
+        if len(seen) < self._limit:
+            seen.add(key)
+            return measurement
+        if len(seen) == self._limit:
+            seen.add(frozenset(_OVERFLOW.items()))
+            _logger.warning(
+                "metric %s has %d series, the limit (OTEL_DISTRO_CARDINALITY_LIMIT): new ones are counted under "
+                "otel.metric.overflow",
+                measurement.instrument.name,
+                self._limit,
+            )
+        return dataclasses.replace(measurement, attributes=_OVERFLOW)
+
+    def collect(self, metric_reader: MetricReader, timeout_millis: float = 10_000) -> MetricsData | None:
+        """What the SDK collected and what was derived, as one."""
+        self._settle()
+        data = super().collect(metric_reader, timeout_millis)
+        derived = self._derived(metric_reader)
+        if not derived:
+            return data
+        if data is None or not data.resource_metrics:
+            resource = self._sdk_config.resource
+            data = MetricsData([ResourceMetrics(resource, [], resource.schema_url)])
+        scopes = data.resource_metrics[0].scope_metrics
+        rest = [metric for metric in derived if not _merged(metric, scopes)]
+        scopes.append(ScopeMetrics(SCOPE, rest, ""))  # type: ignore[attr-defined] - the SDK fills it with a list
+        return data
+
+    def _derived(self, reader: MetricReader) -> list[Metric]:
+        state = self._states.get(reader)
+        if state is None:
+            state = self._states[reader] = ReaderState(reader)
+        now = time_ns()
+        with self._aggregator.lock:
+            found = [metric_of(stream, state, now) for stream in self._aggregator.streams]
+            if reader is self._first:
+                for stream in self._aggregator.streams:
+                    for series in stream.series.values():
+                        series.exemplars = {}
+        return [metric for metric in found if metric is not None]
+
+
+def _merged(metric: Metric, scopes: Sequence[ScopeMetrics]) -> bool:
+    """Put the points into a metric of the same name and shape that somebody else records, so that there is one stream."""
+    for scope in scopes:
+        for other in scope.metrics:
+            if other.name == metric.name and other.unit == metric.unit and type(other.data) is type(metric.data):
+                other.data.data_points.extend(metric.data.data_points)  # type: ignore[attr-defined, union-attr] - a list
+                return True
+    return False
+
+
+def _hashable(attributes: Any) -> dict[str, Any]:  # noqa: ANN401 - cleaned attributes
+    return {key: value if getattr(value, "__hash__", None) else repr(value) for key, value in attributes.items()}

@@ -1,0 +1,111 @@
+"""Sampling: what a sampler's decision means for a local trace, and our own consistent ratio sampler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    Decision,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+    StaticSampler,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import TraceState, get_current_span
+
+from otel_distro.pipeline.local_trace import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.trace import Link, SpanKind
+
+
+class Choice(NamedTuple):
+    """A sampler's decision as the tracer uses it."""
+
+    mode: Mode
+    sampled: bool
+    attributes: Mapping[str, Any] | None
+    trace_state: TraceState | None
+
+    @classmethod
+    def quiet(cls, attributes: Mapping[str, Any] | None) -> Choice:
+        """The choice for a request named quiet: no sampler is asked."""
+        return cls(Mode.QUIET, sampled=False, attributes=attributes, trace_state=None)
+
+
+def classify(sampler: Sampler) -> tuple[Callable[..., Choice], bool]:
+    """How to ask this sampler, and whether a child always decides as its local parent did."""
+    root = getattr(sampler, "_root", None) if isinstance(sampler, ParentBased) else sampler
+    ratio = isinstance(root, (TraceIdRatioBased, ConsistentRatio))
+    usual = isinstance(sampler, ParentBased) and _delegates(sampler) == (ALWAYS_ON, ALWAYS_OFF)
+    inherits = usual or (isinstance(sampler, StaticSampler) and sampler.should_sample(None, 1, "").decision.is_sampled())
+    dropped = Mode.PRIVATE if ratio else Mode.MEASURE
+
+    def choose(
+        context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind,
+        attributes: Mapping[str, Any] | None,
+        links: Sequence[Link] | None,
+    ) -> Choice:
+        result = sampler.should_sample(context, trace_id, name, kind, attributes, links or ())
+        decision = result.decision
+        mode = Mode.EXPORT if decision.is_recording() else dropped
+        given = attributes if mode == dropped and ratio else result.attributes
+        return Choice(mode, decision.is_sampled(), given or None, result.trace_state)
+
+    return choose, inherits
+
+
+def _delegates(sampler: ParentBased) -> tuple[Any, Any]:
+    return sampler._local_parent_sampled, sampler._local_parent_not_sampled  # noqa: SLF001 - the SDK has no accessor
+
+
+_MAX = 1 << 56
+_DIGITS = 14
+
+
+class ConsistentRatio(Sampler):
+    """Keeps the ratio of traces whose 56 random bits reach a threshold, and says so in tracestate (`ot=th:...`)."""
+
+    def __init__(self, ratio: float) -> None:
+        if not 0.0 <= ratio <= 1.0:
+            message = "OTEL_TRACES_SAMPLER_ARG: the ratio must be from 0 to 1"
+            raise ValueError(message)
+        self.ratio = ratio
+        self.threshold = _MAX - round(ratio * _MAX)
+        self._th = f"{self.threshold:0{_DIGITS}x}".rstrip("0") or "0"
+
+    def should_sample(  # noqa: PLR0913 - the SDK's signature
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,  # noqa: ARG002
+        kind: SpanKind | None = None,  # noqa: ARG002
+        attributes: Mapping[str, Any] | None = None,
+        links: Sequence[Link] | None = None,  # noqa: ARG002
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """Decide by the trace id alone, so that all services decide alike."""
+        above = trace_state or get_current_span(parent_context).get_span_context().trace_state
+        if trace_id & (_MAX - 1) < self.threshold:
+            return SamplingResult(Decision.DROP, None, above)
+        state = above if above is not None else TraceState()
+        state = state.update("ot", f"th:{self._th}") if "ot" in state else state.add("ot", f"th:{self._th}")
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, state)
+
+    def get_description(self) -> str:
+        """Name and ratio."""
+        return f"ConsistentRatio{{{self.ratio}}}"
+
+
+def otel_distro_ratio(argument: str) -> Sampler:
+    """Factory of the entry point `otel_distro_ratio`: the consistent ratio, parent-based; `argument` is the ratio."""
+    return ParentBased(ConsistentRatio(float(argument or 1)))

@@ -1,0 +1,298 @@
+"""The span: obeys the OpenTelemetry API while it lives, and is its own record once it ended."""
+
+from __future__ import annotations
+
+import logging
+from time import time_ns
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags, TraceState
+from opentelemetry.trace.status import Status, StatusCode
+
+from otel_distro.errors.record import exception_attributes
+from otel_distro.pipeline.clean import SCALARS, clean
+from otel_distro.pipeline.local_trace import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
+
+    from otel_distro.pipeline.local_trace import LocalTrace
+    from otel_distro.pipeline.tracer import Tracer
+
+_logger = logging.getLogger("opentelemetry.sdk.trace")
+UNSET = Status(StatusCode.UNSET)
+_FLAGS = tuple(TraceFlags(bits) for bits in range(256))
+_NO_EVENTS: BoundedList[sdk.Event] = BoundedList(0)
+_NO_LINKS: BoundedList[Link] = BoundedList(0)
+
+
+class Span(sdk.Span):
+    """See `opentelemetry.trace.Span`. One owner at a time: no locks, lists made on first use, nothing cleaned twice."""
+
+    __slots__ = (
+        "_attributes",
+        "_ctx",
+        "_dropped",
+        "_end_time",
+        "_events",
+        "_kind",
+        "_links",
+        "_name",
+        "_parent",
+        "_start_time",
+        "_status",
+        "counted",
+        "flags",
+        "is_root",
+        "local",
+        "parent_id",
+        "span_id",
+        "trace_id",
+        "trace_state",
+        "tracer",
+    )
+
+    def __init__(self, tracer: Tracer, name: str, trace_id: int, span_id: int, local: LocalTrace) -> None:
+        self.tracer = tracer
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.local = local
+        self._name = name
+        self._attributes: dict[str, Any] = {}
+        self._ctx: SpanContext | None = None
+        self._parent: SpanContext | None = None
+        self._kind = SpanKind.INTERNAL
+        self._status = UNSET
+        self._events: BoundedList[sdk.Event] = _NO_EVENTS
+        self._links: BoundedList[Link] = _NO_LINKS
+        self._start_time = 0
+        self._end_time: int | None = None
+        self._dropped = 0
+        self.parent_id = 0
+        self.flags = 0
+        self.is_root = False
+        self.trace_state: TraceState | None = None
+        self.counted: Callable[[], None] | None = None
+
+    @property
+    def _context(self) -> SpanContext:
+        context = self._ctx
+        if context is None:
+            context = self._ctx = SpanContext(
+                self.trace_id, self.span_id, is_remote=False, trace_flags=_FLAGS[self.flags], trace_state=self.trace_state
+            )
+        return context
+
+    def get_span_context(self) -> SpanContext:
+        """The span's identity, as propagated."""
+        return self._context
+
+    @property
+    def context(self) -> SpanContext:
+        """The span's identity, as propagated."""
+        return self._context
+
+    def is_recording(self) -> bool:
+        """Whether what is set on the span may still be seen by somebody."""
+        return self._end_time is None and self.local.mode <= Mode.PRIVATE
+
+    # -- attributes
+
+    def set_attribute(self, key: str, value: Any) -> None:  # noqa: ANN401 - the API's signature
+        """Set one attribute; a value that is no exact scalar is copied or rendered now."""
+        if self._end_time is not None:
+            _logger.warning("Setting attribute on ended span.")
+            return
+        limits = self.tracer.limits
+        attributes = self._attributes
+        if limits.plain and type(value) in SCALARS and key.__class__ is str and key and len(attributes) < limits.attributes:
+            attributes[key] = value
+        else:
+            self._set_with_care(key, value)
+
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Set several attributes."""
+        for key, value in attributes.items():
+            self.set_attribute(key, value)
+
+    def start_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Take the attributes given at the start; one check for all when they are few and exact scalars."""
+        limits = self.tracer.limits
+        if limits.plain and len(attributes) <= limits.attributes and type(attributes) is dict:
+            for key, value in attributes.items():
+                if type(value) not in SCALARS or key.__class__ is not str or not key:
+                    break
+            else:
+                self._attributes = attributes.copy()
+                return
+        for key, value in attributes.items():
+            self._set_with_care(key, value)
+
+    def _set_with_care(self, key: Any, value: Any) -> None:  # noqa: ANN401 - anything the app passes
+        limits = self.tracer.limits
+        if not key or not isinstance(key, str):
+            _logger.warning("invalid key `%s`. must be non-empty string. Dropping key from attributes.", key)
+            self._dropped += 1
+            return
+        attributes = self._attributes
+        if limits.attributes == 0:
+            self._dropped += 1
+            return
+        value = clean(value, limits.value_length)
+        attributes.pop(key, None)
+        if len(attributes) >= limits.attributes:
+            del attributes[next(iter(attributes))]
+            self._dropped += 1
+        attributes[key] = value
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What is set, read-only."""
+        return MappingProxyType(self._attributes)
+
+    @property
+    def dropped_attributes(self) -> int:
+        """How many attributes the limit cost."""
+        return self._dropped
+
+    # -- events and links
+
+    def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
+        """Add an event; its attributes are copied now."""
+        limits = self.tracer.limits
+        cleaned = BoundedAttributes(limits.event_attributes, _copied(attributes), max_value_len=limits.length, immutable=True)
+        self._add_event(sdk.Event(name=name, attributes=cleaned, timestamp=timestamp))
+
+    def _add_event(self, event: sdk.EventBase) -> None:
+        if self._end_time is not None:
+            _logger.warning("Tried calling %s on an ended span.", "_add_event")
+            return
+        if self._events is _NO_EVENTS:
+            self._events = BoundedList(self.tracer.limits.events)
+        self._events.append(event)
+
+    @property
+    def events(self) -> Sequence[sdk.Event]:
+        """The events, oldest first."""
+        return tuple(self._events)
+
+    @property
+    def dropped_events(self) -> int:
+        """How many events the limit cost."""
+        return self._events.dropped
+
+    def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
+        """Add a link; an invalid one without attributes or trace state is ignored."""
+        if self._end_time is not None:
+            _logger.warning("Tried calling %s on an ended span.", "_add_link")
+            return
+        if not context or not (context.is_valid or attributes or context.trace_state):
+            return
+        limits = self.tracer.limits
+        cleaned = BoundedAttributes(limits.link_attributes, _copied(attributes), max_value_len=limits.length, immutable=True)
+        if self._links is _NO_LINKS:
+            self._links = BoundedList(limits.links)
+        self._links.append(Link(context, cleaned))
+
+    @property
+    def links(self) -> Sequence[Link]:
+        """The links, oldest first."""
+        return tuple(self._links)
+
+    @property
+    def dropped_links(self) -> int:
+        """How many links the limit cost."""
+        return self._links.dropped
+
+    # -- name, status, exceptions
+
+    def update_name(self, name: str) -> None:
+        """Change the name; the sampler's decision stays."""
+        if self._end_time is not None:
+            _logger.warning("Tried calling %s on an ended span.", "update_name")
+            return
+        self._name = name
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Set the status; UNSET never replaces another, nothing replaces OK."""
+        if self._end_time is not None:
+            _logger.warning("Tried calling %s on an ended span.", "set_status")
+            return
+        code = status.status_code if isinstance(status, Status) else status
+        if code is StatusCode.UNSET or self._status.status_code is StatusCode.OK:
+            return
+        if isinstance(status, Status):
+            if description is not None:
+                _logger.warning("Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description)
+            self._status = status
+        elif isinstance(status, StatusCode):
+            self._status = Status(status, description)
+
+    def record_exception(
+        self,
+        exception: BaseException,
+        attributes: Mapping[str, Any] | None = None,
+        timestamp: int | None = None,
+        escaped: bool = False,  # noqa: FBT001, FBT002 - the API's signature
+    ) -> None:
+        """Record an exception as an event, as the API asks; the app called this."""
+        found: dict[str, Any] = {**exception_attributes(exception), "exception.escaped": str(escaped)}
+        if attributes:
+            found.update(attributes)
+        self.add_event("exception", found, timestamp)
+
+    @property
+    def _record_exception(self) -> bool:
+        return True
+
+    @property
+    def _set_status_on_exception(self) -> bool:
+        return True
+
+    # -- start and end
+
+    def start(self, start_time: int | None = None, parent_context: Any = None) -> None:  # noqa: ANN401, ARG002 - the SDK's signature
+        """A span is started by its tracer."""
+        _logger.warning("Calling start() on a started span.")
+
+    def end(self, end_time: int | None = None) -> None:
+        """End the span and hand it over; it does not change any more."""
+        if self._end_time is not None:
+            _logger.warning("Calling end() on an ended span.")
+            return
+        self.tracer.end(self, time_ns() if end_time is None else end_time)
+
+    # -- what a ReadableSpan has besides
+
+    @property
+    def resource(self) -> Resource:
+        """The resource of the provider."""
+        return self.tracer.resource
+
+    @property
+    def instrumentation_scope(self) -> InstrumentationScope:
+        """The scope of the tracer."""
+        return self.tracer.scope
+
+    @property
+    def instrumentation_info(self) -> InstrumentationInfo:
+        """The scope of the tracer, in its old form."""
+        return self.tracer.instrumentation_info
+
+    @property
+    def sampled(self) -> bool:
+        """The head decision, as propagated."""
+        return bool(self.flags & TraceFlags.SAMPLED)
+
+
+def _copied(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not attributes:
+        return None
+    return {key: value if type(value) in SCALARS else clean(value) for key, value in attributes.items()}

@@ -1,0 +1,292 @@
+"""The pipeline's one thread: takes records, decides, aggregates, derives lines, feeds exporters; in short slices."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from threading import Condition, Thread, current_thread
+from time import monotonic, perf_counter_ns, sleep
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
+
+from otel_distro.guard import guard
+from otel_distro.pipeline.access import line_of
+from otel_distro.pipeline.local_trace import Mode
+from otel_distro.pipeline.span import Span
+from otel_distro.pipeline.tracer import OWN_SCOPES
+from otel_distro.record import LogRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from otel_distro.exporter import Exporter
+    from otel_distro.exporter.otlp import OtlpReader
+    from otel_distro.pipeline.aggregate import Aggregator
+    from otel_distro.pipeline.decide import Decider
+    from otel_distro.record import Measurement
+
+_TICK = 0.1
+_SLICE_NS = 500_000
+_PAUSE = 0.0002
+_RECORD_BYTES = 1024
+"""What a waiting record counts for in the buffer's budget; the text of a log record counts besides."""
+_ERROR = 17
+
+
+class Outputs:
+    """Where the pipeline's products go: exporters by signal, the push reader, the console."""
+
+    def __init__(
+        self,
+        spans: Sequence[Exporter] = (),
+        logs: Sequence[Exporter] = (),
+        reader: OtlpReader | None = None,
+        console: Callable[[Sequence[LogRecord]], None] | None = None,
+    ) -> None:
+        self.spans = tuple(spans)
+        self.logs = tuple(logs)
+        self.reader = reader
+        self.console = console
+
+    @property
+    def exporters(self) -> tuple[Exporter, ...]:
+        """The exporters of spans and logs."""
+        return self.spans + self.logs
+
+
+class Worker:
+    """The `otel_distro.record.Sink`, and the thread behind it; the thread starts with the first record."""
+
+    def __init__(self, outputs: Outputs, aggregator: Aggregator, decider: Decider, settings: Any) -> None:  # noqa: ANN401 - config.Settings
+        self.outputs = outputs
+        self._aggregator = aggregator
+        self._decider = decider
+        self._max_records = max(1024, settings.buffer_bytes // _RECORD_BYTES)
+        self._max_text = settings.buffer_bytes
+        self._batch_size: int = settings.batch_size
+        self._batch_delay: float = settings.batch_delay / 1000
+        self._interval: float = settings.metric_interval / 1000
+        self._lines: bool = settings.access_log
+        self.on_start: Callable[[], None] = _nothing
+        """Called on the thread that starts the worker, once per process, before the first record is processed."""
+        self.closed = False
+        self.console_only = False
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: nothing waits, nothing was counted, no thread; as a forked child must."""
+        self._buffer: deque[Any] = deque()
+        self._text = 0
+        self.taken: Counter[str] = Counter()
+        self.dropped: Counter[tuple[str, str]] = Counter()
+        self._changed = Condition()
+        self._asked = 0
+        self._answered = 0
+        self._export = False
+        self._thread: Thread | None = None
+        self._open = {"traces": 0, "logs": 0}
+        self._opened_at = {"traces": 0.0, "logs": 0.0}
+        self._due = 0.0
+        self._console: list[LogRecord] = []
+
+    # -- called by the application's threads: no lock, no I/O but the console line of an error
+
+    def take(self, span: Span) -> None:
+        """An ended span."""
+        if span.local.mode >= Mode.MEASURE and span.tracer.scope.name not in OWN_SCOPES:
+            return
+        self._put("traces", span)
+
+    def log(self, record: LogRecord) -> None:
+        """A log record; the console line of an error is written now."""
+        if record.console and self.outputs.console is not None:
+            if record.severity_number >= _ERROR or self.closed or self.console_only:
+                record.console = False
+                with guard("console"):
+                    self.outputs.console([record])
+        if len(record.body) > _RECORD_BYTES:
+            self._text += len(record.body)
+        self._put("logs", record)
+
+    def measure(self, measurement: Measurement) -> None:
+        """One measurement of a declared metric."""
+        self._put("metrics", measurement)
+
+    def _put(self, signal: str, record: Any) -> None:  # noqa: ANN401 - a span, a log record or a measurement
+        if self.closed or self.console_only:
+            return
+        buffer = self._buffer
+        if len(buffer) >= self._max_records or self._text > self._max_text:
+            self.dropped[signal, "buffer_full"] += 1
+            return
+        buffer.append(record)
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        with self._changed:
+            if self._thread is not None:
+                return
+            self._due = monotonic() + self._interval
+            self._thread = Thread(target=self._run, name="otel-distro", daemon=True)
+        with guard("pipeline.start"):
+            self.on_start()
+        self._thread.start()
+
+    def flush(self, timeout_millis: int) -> bool:
+        """Process and send all that was taken, metrics included; False when the time did not do."""
+        deadline = monotonic() + timeout_millis / 1000
+        if self._thread is None or not self._thread.is_alive():
+            return True
+        if current_thread() is self._thread:
+            return False
+        settled = self.settle(deadline, export=True)
+        senders = [exporter.flush(deadline) for exporter in self.outputs.exporters]
+        if self.outputs.reader is not None:
+            senders.append(self.outputs.reader.sender.flush(deadline))
+        return settled and all(senders)
+
+    def settle(self, deadline: float, *, export: bool = False) -> bool:
+        """Wait until all that was taken is processed; with `export`, also handed to the senders, and metrics collected."""
+        thread = self._thread
+        if thread is None or not thread.is_alive():
+            return True
+        if current_thread() is thread:
+            self._drain()
+            return True
+        with self._changed:
+            self._asked += 1
+            mine = self._asked
+            self._export = self._export or export
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: self._answered >= mine, max(0.0, deadline - monotonic()))
+
+    def shutdown(self, timeout_millis: int) -> None:
+        """Flush, then end: what comes later is only printed."""
+        deadline = monotonic() + timeout_millis / 1000
+        self.flush(timeout_millis)
+        self.closed = True
+        for exporter in self.outputs.exporters:
+            exporter.shutdown(deadline)
+        if self.outputs.reader is not None:
+            self.outputs.reader.sender.shutdown(deadline)
+        with self._changed:
+            self._changed.notify_all()
+
+    # -- the thread
+
+    def _run(self) -> None:
+        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003 - a context value
+        while not self.closed:
+            with self._changed:
+                if self._asked == self._answered:
+                    self._changed.wait(_TICK)
+                asked, export, self._export = self._asked, self._export, False
+            with guard("pipeline"):
+                self._drain()
+                self._send(everything=export)
+            if asked != self._answered:
+                with self._changed:
+                    self._answered = asked
+                    self._changed.notify_all()
+
+    def _drain(self) -> None:
+        """Process what waits, at most half a millisecond at a time; the event loop gets the interpreter in between."""
+        buffer = self._buffer
+        while buffer:
+            until = perf_counter_ns() + _SLICE_NS
+            with self._aggregator.lock:
+                while buffer and perf_counter_ns() < until:
+                    self._process(buffer.popleft())
+            if buffer:
+                self._send(everything=False)
+                sleep(_PAUSE)
+        self._text = 0
+        self._print()
+
+    def _process(self, record: Any) -> None:  # noqa: ANN401 - a span, a log record or a measurement
+        with guard("pipeline.process"):
+            if type(record) is Span:
+                self.taken["traces"] += 1
+                self._span(record)
+            elif type(record) is LogRecord:
+                self.taken["logs"] += 1
+                self._log(record)
+            else:
+                self.taken["metrics"] += 1
+                self._aggregator.measure(record)
+
+    def _span(self, span: Span) -> None:
+        mode = span.local.mode
+        if mode == Mode.EXPORT:
+            self._aggregator.span(span, exported=bool(self.outputs.spans) and span.sampled)
+            if span.sampled:
+                self._add("traces", self.outputs.spans, span)
+        elif mode == Mode.PRIVATE:
+            kept = self._decider.take(span)
+            self._aggregator.span(span, exported=bool(kept) and bool(self.outputs.spans))
+            for one in kept:
+                self._add("traces", self.outputs.spans, one)
+        else:
+            self._aggregator.span(span, exported=False)
+        if self._lines and mode != Mode.QUIET:
+            line = line_of(span)
+            if line is not None:
+                self._log(line)
+
+    def _log(self, record: LogRecord) -> None:
+        if record.console:
+            self._console.append(record)
+        self._add("logs", self.outputs.logs, record)
+
+    def _add(self, signal: str, exporters: Sequence[Exporter], item: Any) -> None:  # noqa: ANN401 - a span or a record
+        if not exporters:
+            return
+        if not self._open[signal]:
+            self._opened_at[signal] = monotonic()
+        self._open[signal] += 1
+        for exporter in exporters:
+            exporter.add(item)
+        if self._open[signal] >= self._batch_size:
+            self._seal(signal, exporters)
+
+    def _seal(self, signal: str, exporters: Sequence[Exporter]) -> None:
+        self._open[signal] = 0
+        for exporter in exporters:
+            with guard("pipeline.seal"):
+                exporter.seal()
+
+    def _send(self, *, everything: bool) -> None:
+        now = monotonic()
+        for signal, exporters in (("traces", self.outputs.spans), ("logs", self.outputs.logs)):
+            if self._open[signal] and (everything or now - self._opened_at[signal] >= self._batch_delay):
+                self._seal(signal, exporters)
+        if self.outputs.reader is not None and (everything or now >= self._due):
+            self._due = now + self._interval
+            with guard("pipeline.collect"):
+                self.outputs.reader.collect()
+
+    def _print(self) -> None:
+        if not self._console:
+            return
+        lines, self._console = self._console, []
+        if self.outputs.console is not None:
+            with guard("console"):
+                self.outputs.console(lines)
+
+    @property
+    def waiting(self) -> dict[str, int]:
+        """About how many bytes wait, by signal."""
+        return {
+            "traces": len(self._buffer) * _RECORD_BYTES + self._decider.bytes + _bytes(self.outputs.spans),
+            "logs": self._text + _bytes(self.outputs.logs),
+            "metrics": 0 if self.outputs.reader is None else self.outputs.reader.sender.waiting_bytes,
+        }
+
+
+def _bytes(exporters: Sequence[Exporter]) -> int:
+    return sum(exporter.waiting_bytes for exporter in exporters)
+
+
+def _nothing() -> None:
+    """No one asked to be told."""

@@ -1,0 +1,240 @@
+"""The tracer provider and its tracers: the SDK's classes from outside, a few appends inside."""
+
+from __future__ import annotations
+
+from random import getrandbits
+from threading import Lock
+from time import time_ns
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace as api
+from opentelemetry.context import get_value
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+
+from otel_distro.context.work import GRACE_NS
+from otel_distro.pipeline.local_trace import LocalTrace, Mode
+from otel_distro.pipeline.sampling import Choice, classify
+from otel_distro.pipeline.span import Span
+from otel_distro.record import QUIET
+from otel_distro.semconv import SPANS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import Link
+
+OWN_SCOPES = frozenset(span.scope for span in SPANS)
+"""Scopes whose spans are measured even when they are dropped."""
+
+_RANDOM = 0x02
+_SAMPLED = int(TraceFlags.SAMPLED)
+
+
+class Limits:
+    """The SDK's span limits, unpacked for the hot path; `plain`: no value is cut, so exact scalars need no care."""
+
+    __slots__ = ("attributes", "event_attributes", "events", "length", "link_attributes", "links", "plain", "value_length")
+
+    def __init__(self, limits: sdk.SpanLimits) -> None:
+        self.attributes = 2**31 if limits.max_span_attributes is None else limits.max_span_attributes
+        self.value_length = limits.max_span_attribute_length
+        self.length = limits.max_attribute_length
+        self.event_attributes = limits.max_event_attributes
+        self.link_attributes = limits.max_link_attributes
+        self.events = limits.max_events
+        self.links = limits.max_links
+        self.plain = self.value_length is None
+
+
+class Tracer(sdk.Tracer):
+    """See `opentelemetry.trace.Tracer`."""
+
+    provider: TracerProvider
+    limits: Limits
+    scope: InstrumentationScope
+    own: bool
+    measured: bool
+    """Whether the SDK's internal span metrics are on."""
+
+    @classmethod
+    def made_from(cls, tracer: sdk.Tracer, provider: TracerProvider) -> Tracer:
+        """Our tracer with what the SDK's provider gave its own."""
+        made = cls.__new__(cls)
+        made.__dict__.update(tracer.__dict__)
+        made.provider = provider
+        made.limits = provider.limits
+        made.scope = tracer._instrumentation_scope  # noqa: SLF001 - the SDK has no public name for it
+        made.own = made.scope.name in OWN_SCOPES
+        made.measured = type(tracer._tracer_metrics).__name__ == "TracerMetrics"  # noqa: SLF001
+        return made
+
+    def start_span(  # noqa: PLR0913 - the API's signature
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Mapping[str, Any] | None = None,
+        links: Sequence[Link] | None = None,
+        start_time: int | None = None,
+        record_exception: bool = True,  # noqa: FBT001, FBT002, ARG002
+        set_status_on_exception: bool = True,  # noqa: FBT001, FBT002, ARG002
+    ) -> api.Span:
+        """Start a span under the one in the context, or a new local trace."""
+        parent = api.get_current_span(context)
+        if not self._tracer_config.is_enabled:
+            return NonRecordingSpan(parent.get_span_context())
+        now = time_ns() if start_time is None else start_time
+        local = parent.local if type(parent) is Span else None
+        if local is not None and local.ended_ns and now - local.ended_ns > GRACE_NS:
+            local = None
+        if local is not None and self.provider.inherits:
+            span = self._child(parent, local, name)  # type: ignore[arg-type]
+        else:
+            made = self._decided(parent, local, name, context, (kind, attributes, links))
+            if type(made) is not Span:
+                return made
+            span, attributes = made, made._attributes or None  # noqa: SLF001 - made here
+        span._kind = kind  # noqa: SLF001 - the tracer builds its spans
+        span._start_time = now  # noqa: SLF001
+        if attributes:
+            span.start_attributes(attributes)
+        if links:
+            for link in links:
+                span.add_link(link.context, link.attributes)
+        if self.provider.notified and span.local.mode == Mode.EXPORT:
+            self.span_processor.on_start(span, parent_context=context)
+        return span
+
+    def _child(self, parent: Span, local: LocalTrace, name: str) -> Span:
+        span = Span(self, name, parent.trace_id, self.provider.span_id(), local)
+        span.flags = parent.flags
+        span.parent_id = parent.span_id
+        span.trace_state = parent.trace_state
+        span._parent = parent._context  # noqa: SLF001
+        if self.measured:
+            choice = Choice(local.mode, sampled=span.sampled, attributes=None, trace_state=None)
+            span.counted = self._count(parent._context, choice)  # noqa: SLF001
+        return span
+
+    def _decided(
+        self,
+        parent: api.Span,
+        local: LocalTrace | None,
+        name: str,
+        context: Context | None,
+        given: tuple[SpanKind, Mapping[str, Any] | None, Sequence[Link] | None],
+    ) -> api.Span:
+        """A span whose sampling must be decided: a local root's, or any under a custom sampler."""
+        above: SpanContext | None = parent.get_span_context()
+        if above is not None and not isinstance(above, SpanContext):
+            message = "parent_span_context must be a SpanContext or None."
+            raise TypeError(message)
+        if above is None or not above.is_valid:
+            above, trace_id, random = None, self.provider.trace_id(), self.provider.random_ids
+        else:
+            trace_id, random = above.trace_id, bool(above.trace_flags & _RANDOM)
+        quiet = local.mode == Mode.QUIET if local is not None else bool(get_value(QUIET, context))
+        choice = Choice.quiet(given[1]) if quiet else self.provider.choose(context, trace_id, name, *given)
+        if choice.mode == Mode.MEASURE and local is None and not self.own:
+            return self._not_recorded(above, trace_id, choice, random=random)
+        root = local is None
+        if local is None or (local.mode != choice.mode and local.mode != Mode.QUIET):
+            local = LocalTrace(choice.mode)
+        span = Span(self, name, trace_id, self.provider.span_id(), local)
+        span.is_root = root
+        span.flags = (_SAMPLED if choice.sampled else 0) | (_RANDOM if random else 0)
+        span.trace_state = choice.trace_state
+        if above is not None:
+            span.parent_id = above.span_id
+            span._parent = above  # noqa: SLF001
+        if choice.attributes:
+            span._attributes = dict(choice.attributes)  # noqa: SLF001 - cleaned by start_attributes
+        if self.measured:
+            span.counted = self._count(above, choice)
+        return span
+
+    def _not_recorded(self, above: SpanContext | None, trace_id: int, choice: Choice, *, random: bool) -> api.Span:
+        if self.measured:
+            self._count(above, choice)
+        flags = TraceFlags(_RANDOM if random else 0)
+        return NonRecordingSpan(
+            SpanContext(trace_id, self.provider.span_id(), is_remote=False, trace_flags=flags, trace_state=choice.trace_state)
+        )
+
+    def _count(self, above: SpanContext | None, choice: Choice) -> Callable[[], None]:
+        """The SDK's internal span metrics: count the start, return what counts the end."""
+        recorded = Decision.RECORD_AND_SAMPLE if choice.sampled else Decision.RECORD_ONLY
+        decision = recorded if choice.mode == Mode.EXPORT else Decision.DROP
+        counted: Callable[[], None] = self._tracer_metrics.start_span(above, decision)
+        return counted
+
+    def end(self, span: Span, end_time: int) -> None:
+        """Called by the span, once, at its end."""
+        provider = self.provider
+        tell = provider.notified and span.local.mode == Mode.EXPORT
+        if tell:
+            self.span_processor._on_ending(span)  # noqa: SLF001 - the SDK's own hook
+        span._end_time = end_time  # noqa: SLF001
+        if span.counted is not None:
+            span.counted()
+        if span.is_root:
+            span.local.ended_ns = end_time
+        if tell:
+            self.span_processor.on_end(span)
+        provider.take(span)
+
+
+class TracerProvider(sdk.TracerProvider):
+    """See `opentelemetry.sdk.trace.TracerProvider`; ended spans go to `take`, span processors are told besides."""
+
+    def __init__(self, *args: Any, take: Callable[[Span], None] | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's arguments
+        super().__init__(*args, **kwargs)
+        self.take = take or _nowhere
+        self.limits = Limits(self._span_limits)
+        self.notified = False
+        self.choose, self.inherits = classify(self.sampler)
+        generator = self.id_generator
+        plain = type(generator) is RandomIdGenerator
+        self.span_id: Callable[[], int] = _span_id if plain else generator.generate_span_id
+        self.trace_id: Callable[[], int] = _trace_id if plain else generator.generate_trace_id
+        self.random_ids = bool(getattr(generator, "is_trace_id_random", bool)())
+
+    def _handle_fork(self) -> None:
+        """Renew the lock only: the SDK's handler would give the child a random instance id, the pipeline gives it its own."""
+        self._tracers_lock = Lock()
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> api.Tracer:  # noqa: ANN401 - the SDK's signature
+        """The tracer of an instrumentation scope; one object per scope."""
+        made = super().get_tracer(*args, **kwargs)
+        if type(made) is not sdk.Tracer:
+            return made
+        ours = Tracer.made_from(made, self)
+        with self._tracers_lock:
+            known = self._tracers.get(ours.scope)
+            if type(known) is Tracer:
+                return known
+            self._tracers[ours.scope] = ours
+        return ours
+
+    def add_span_processor(self, span_processor: sdk.SpanProcessor) -> None:
+        """Tell a processor of each sampled span, synchronously (its cost is paid only when one is present)."""
+        super().add_span_processor(span_processor)
+        self.notified = True
+
+
+def _nowhere(span: Span) -> None:
+    """Where spans go of a provider without a pipeline: to its processors only."""
+
+
+def _span_id() -> int:
+    return getrandbits(64) or 1
+
+
+def _trace_id() -> int:
+    return getrandbits(128) or 1
+

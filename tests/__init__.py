@@ -1,0 +1,1 @@
+"""The tests: they mirror the package; e2e and backends are about the real servers."""

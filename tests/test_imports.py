@@ -1,0 +1,78 @@
+"""Importing does nothing: each claim is checked in a fresh interpreter."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.sources import ROOT
+
+OPTIONAL = (
+    "aiohttp",
+    "celery",
+    "fastapi",
+    "google.protobuf",
+    "grpc",
+    "httpx",
+    "kombu",
+    "loguru",
+    "prometheus_client",
+    "requests",
+    "sqlalchemy",
+    "starlette",
+    "structlog",
+    "uvicorn",
+)
+PROGRAM = """
+import importlib, json, logging, os, pkgutil, signal, sys, threading
+import opentelemetry.instrumentation.instrumentor, wrapt  # whatever these do is theirs
+from opentelemetry import metrics, propagate, trace
+
+def world():
+    return {
+        "environment": dict(os.environ),
+        "threads": [thread.name for thread in threading.enumerate()],
+        "signals": [str(signal.getsignal(number)) for number in signal.valid_signals()],
+        "handlers": [str(logging.root.handlers), logging.root.level, str(logging.getLoggerClass())],
+        "exception hooks": [str(sys.excepthook), str(threading.excepthook)],
+        "tracing": type(trace.get_tracer_provider()).__name__,
+        "metrics": type(metrics.get_meter_provider()).__name__,
+        "propagator": str(propagate.get_global_textmap()),
+        "finders": [str(finder) for finder in sys.meta_path],
+    }
+
+name, deep, optional = json.loads(sys.argv[1])
+before = world()
+module = importlib.import_module(name)
+if deep:
+    for found in pkgutil.walk_packages(module.__path__, name + "."):
+        importlib.import_module(found.name)
+after = world()
+changed = [key for key in before if before[key] != after[key]]
+print(json.dumps({"changed": changed, "loaded": sorted(set(sys.modules) & set(optional))}))
+"""
+
+
+def imported(name: str, *, deep: bool = False) -> dict[str, list[str]]:
+    """What importing this (deep: and all below it) has changed and loaded in a fresh interpreter."""
+    command = [sys.executable, "-c", PROGRAM, json.dumps([name, deep, OPTIONAL])]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    "name", ["otel_distro", *(f"otel_distro.{room}" for room in ("cli", "configurator", "distro"))]
+)
+def test_no_optional_library_is_needed(name: str) -> None:
+    """The package, its two SDK entry points and its command line load no optional library."""
+    assert imported(name)["loaded"] == []
+
+
+def test_importing_everything_changes_nothing() -> None:
+    """No module patches, sets a global, starts a thread or writes the environment when it is imported."""
+    assert imported("otel_distro", deep=True)["changed"] == []
