@@ -13,12 +13,17 @@ from opentelemetry.sdk.resources import Resource
 from otel_distro import config
 from otel_distro.pipeline import Pipeline
 from otel_distro.pipeline.thread import Outputs
+from otel_distro.record import HANDOVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from otel_distro.pipeline.span import Span
-    from otel_distro.record import LogRecord
+    from otel_distro.record import LogRecord, Measurement
+
+
+_EXEMPLARS_OFF = {"OTEL_METRICS_EXEMPLAR_FILTER": "always_off"}
+"""The first span of each bucket would carry `otel_distro.exemplar`; tests of exemplars have a pipeline of their own."""
 
 
 class InMemoryExporter:
@@ -54,9 +59,27 @@ class Telemetry:
         self._spans = InMemoryExporter()
         self._logs = InMemoryExporter()
         self._reader = InMemoryMetricReader()
-        self.pipeline = Pipeline(config.load({}), Resource({"service.name": "test"}), own_instance_id=False)
+        self.pipeline = Pipeline(config.load(_EXEMPLARS_OFF), Resource({"service.name": "test"}), own_instance_id=False)
         self.pipeline.build(Outputs([self._spans], [self._logs]), readers=[self._reader])
         self.pipeline.install()
+        self._measurements: list[Measurement] = []
+
+    def listen(self) -> None:
+        """Take the hand-over of records."""
+        HANDOVER.sink = self
+
+    def log(self, record: LogRecord) -> None:
+        """A record on its way to the pipeline."""
+        self.pipeline.worker.log(record)
+
+    def measure(self, measurement: Measurement) -> None:
+        """A measurement on its way to the pipeline."""
+        self._measurements.append(measurement)
+        self.pipeline.worker.measure(measurement)
+
+    def flush(self, timeout_millis: int) -> bool:
+        """As the pipeline's."""
+        return self.pipeline.worker.flush(timeout_millis)
 
     def settle(self) -> None:
         """Wait until all that was emitted is processed."""
@@ -67,6 +90,7 @@ class Telemetry:
         self.settle()
         self._spans.items = []
         self._logs.items = []
+        self._measurements = []
         self.pipeline.aggregator.forget()
         self.pipeline.decider.reset()
         self.pipeline.meter_provider._handle_fork()
@@ -80,6 +104,10 @@ class Telemetry:
         """Log records in order, all or those with this body; access lines are among them."""
         self.settle()
         return [record for record in self._logs.items if body in (None, record.body)]
+
+    def measurements(self, name: str) -> list[Measurement]:
+        """Measurements handed over for this metric (not those derived from spans)."""
+        return [item for item in self._measurements if item.metric.name == name]
 
     def points(self, name: str) -> list[Any]:
         """Data points of this metric as an SDK reader collects them now."""
@@ -96,7 +124,7 @@ def _telemetry() -> Telemetry:
 @pytest.fixture
 def telemetry(_telemetry: Telemetry) -> Iterator[Telemetry]:
     """What the code under test emitted, in memory; empty at the start of each test."""
-    _telemetry.pipeline.install_sink()
+    _telemetry.listen()
     _telemetry.clear()
     yield _telemetry
     _telemetry.clear()

@@ -31,6 +31,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(\.<name>)?")
 UNITS = re.compile(r"s|By|1|\{[a-z]+\}")
 OURS = {
     "db.query.slow": "whether a query was slow is a matter of our setting",
+    "db.response.affected_rows": "OpenTelemetry counts rows returned, not rows changed",
     "db.transaction.outcome": "OpenTelemetry describes statements, not transactions",
     "http.response.streaming": "a streamed answer's duration is not a latency",
     "http.response.time_to_first_byte": "what its latency is instead",

@@ -12,14 +12,22 @@ from tests.sources import PACKAGE, ROOMS, ROOT, files, modules, parsed, text_fil
 
 MAX_LINES = 400
 GRAB_BAGS = {"base", "common", "core", "helper", "helpers", "manager", "misc", "util", "utils"}
-SDK_ROOMS = ("configurator.py", "distro.py", "exporter/", "pipeline/")
+SDK_ROOMS = ("assembly.py", "configurator.py", "distro.py", "exporter/", "pipeline/")
 TOUCHES_ENVIRONMENT = {
     "config.py": "the one reader",
     "cli/shop.py": "hands it on to the processes that it starts",
 }
 INSTRUMENTS = re.compile(r"create_(observable_)?(counter|up_down_counter|histogram|gauge)")
-AREAS = {"asgi": "http", "httpx": "http", "sqlalchemy": "db", "celery": "messaging", "logging": "own"}
-"""By folder of `instrumentation/`: the area of the catalogue that declares what it emits."""
+AREAS = {
+    "asgi": "http",
+    "celery": "messaging",
+    "httpx": "http",
+    "logging": "attributes",
+    "loguru": "attributes",
+    "sqlalchemy": "db",
+    "structlog": "attributes",
+}
+"""By folder of `instrumentation/`: the file of the catalogue that declares what it emits."""
 MACHINE = re.compile(r"/(?:root|work|home/[a-z]+)/|(?:pythonhosted|npmjs)[.]|proxy[.]golang|[.]debian[.]org")
 
 
@@ -122,7 +130,7 @@ def test_entry_points_resolve(point: EntryPoint) -> None:
 
 @pytest.mark.parametrize("folder", instrumentation_folders())
 def test_an_instrumentation_is_complete(folder: str) -> None:
-    """Each folder of `instrumentation/` has an entry point, a catalogue area, tests and a page."""
+    """Each folder of `instrumentation/` has an entry point, a place in the catalogue, tests and a page."""
     values = [point.module for point in our_entry_points() if point.group == "opentelemetry_instrumentor"]
     assert any(f"{value}.".startswith(f"otel_distro.instrumentation.{folder}.") for value in values)
     assert (PACKAGE / "semconv" / f"{AREAS[folder]}.py").exists()

@@ -13,6 +13,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 from otel_distro.context.work import current_fields
 from otel_distro.errors.record import Recorded, exception_attributes, exception_type, mark, recorded
 from otel_distro.guard import guard
+from otel_distro.logs.value import IDS, yield_names
 from otel_distro.record import HANDOVER, Discard
 from otel_distro.semconv.attributes import EXCEPTION_TYPE
 
@@ -82,7 +83,9 @@ class Call:
         outer = self.outer
         if outer is None or not outer.passed_on(record.scope, record.body):
             return False
-        outer.merge(record.scope, console=self.console, attributes=cast("dict[str, Value] | None", record.attributes))
+        outer.merge(
+            record.scope, console=self.console, attributes=cast("dict[str, Value] | None", record.attributes)
+        )
         return True
 
 
@@ -98,13 +101,17 @@ def deliver(record: LogRecord, error: BaseException | None) -> None:
     record.span_id = span.span_id
     record.trace_flags = span.trace_flags
     record.fields = current_fields(record.time_unix_nano)
+    attributes = cast("dict[str, Value]", record.attributes)
     if error is not None:
-        _add_exception(record, error)
+        _add_exception(record, attributes, error)
+    if record.fields and not record.fields.keys().isdisjoint(attributes):
+        yield_names(attributes, record.fields)
+    if IDS[0] in attributes or IDS[1] in attributes:
+        yield_names(attributes, {IDS[0]: f"{record.trace_id:032x}", IDS[1]: f"{record.span_id:016x}"})
     HANDOVER.sink.log(record)
 
 
-def _add_exception(record: LogRecord, error: BaseException) -> None:
-    attributes = cast("dict[str, Value]", record.attributes)
+def _add_exception(record: LogRecord, attributes: dict[str, Value], error: BaseException) -> None:
     where = recorded(error)
     if where is None:
         attributes.update(exception_attributes(error))
@@ -112,6 +119,8 @@ def _add_exception(record: LogRecord, error: BaseException) -> None:
         mark(error, Recorded(record.trace_id, record.span_id, record.trace_flags, fields))
         return
     attributes[EXCEPTION_TYPE.key] = exception_type(error)
-    if not record.trace_id:  # logged after its span ended, by the server: it belongs where the exception happened
+    if (
+        not record.trace_id
+    ):  # logged after its span ended, by the server: it belongs where the exception happened
         record.trace_id, record.span_id, record.trace_flags = where.trace_id, where.span_id, where.trace_flags
         record.fields = {**where.fields, **(record.fields or {})}

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 SHORT = {field.key: field.short or field.key for field in (*LOG_FIELDS, *EVENT_FIELDS)}
 """Console name of each of our keys."""
-_RESOURCE = tuple((key, SHORT[key]) for key in ("service.name", "service.version", "deployment.environment.name"))
+_RESOURCE = tuple(
+    (key, SHORT[key]) for key in ("service.name", "service.version", "deployment.environment.name")
+)
 _NANO, _MILLI = 10**9, 10**6
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
 def _by_json(line: dict[str, object]) -> bytes:
-    return _encode(line).encode("utf-8", "backslashreplace") + b"\n"  # what a lone surrogate becomes is a JSON escape
+    return (
+        _encode(line).encode("utf-8", "backslashreplace") + b"\n"
+    )  # what a lone surrogate becomes is a JSON escape
 
 
 def _by_orjson() -> Callable[[dict[str, object]], bytes]:

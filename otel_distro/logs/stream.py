@@ -8,7 +8,12 @@ import sys
 STDOUT, STDERR = 1, 2
 _DEVICES = frozenset(
     f"{folder}{name}"
-    for folder, names in (("/dev/", ("stdout", "stderr")), ("/dev/fd/", "12"), ("/proc/1/fd/", "12"), ("/proc/self/fd/", "12"))
+    for folder, names in (
+        ("/dev/", ("stdout", "stderr")),
+        ("/dev/fd/", "12"),
+        ("/proc/1/fd/", "12"),
+        ("/proc/self/fd/", "12"),
+    )
     for name in names
 )
 

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from otel_distro.record import LogRecord, Value
 
 _HIDDEN = frozenset(
-    {"code.file.path", "code.function.name", "code.line.number", "code.stacktrace", EXCEPTION_MESSAGE.key, EXCEPTION_STACKTRACE.key}
+    {
+        "code.file.path",
+        "code.function.name",
+        "code.line.number",
+        "code.stacktrace",
+        EXCEPTION_MESSAGE.key,
+        EXCEPTION_STACKTRACE.key,
+    }
 )
 _STACKS = ("code.stacktrace", EXCEPTION_STACKTRACE.key)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -37,7 +44,9 @@ def render_text(record: LogRecord, *, colour: bool = False) -> bytes:
 
 
 def _pairs(record: LogRecord) -> list[str]:
-    pairs = [f"{SHORT.get(k, k)}={_value(v)}" for k, v in (record.attributes or {}).items() if k not in _HIDDEN]
+    pairs = [
+        f"{SHORT.get(k, k)}={_value(v)}" for k, v in (record.attributes or {}).items() if k not in _HIDDEN
+    ]
     trace_id = f"{record.trace_id:032x}" if record.trace_id else None
     for key, value in (record.fields or {}).items():
         if key != REQUEST_ID.key or value != trace_id:
@@ -57,7 +66,9 @@ def _shown(text: str) -> str:
 
 def _colour(record: LogRecord) -> str:
     number = record.severity_number
-    return _RED if number >= _ERROR else _YELLOW if number >= _WARNING else _GREEN if number >= _INFO else _DIM
+    return (
+        _RED if number >= _ERROR else _YELLOW if number >= _WARNING else _GREEN if number >= _INFO else _DIM
+    )
 
 
 def _painted(text: str, colour: str, on: bool) -> str:  # noqa: FBT001 - private, read at the call

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from otel_distro.guard import rendered
-from otel_distro.semconv.attributes import LOG_FIELDS
+from otel_distro.semconv.attributes import LOG_FIELDS, WORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,9 @@ MAX_COUNT = 64
 PREFIX = "extra_"
 """Put before the name of an app's value that is also the name of one of our fields."""
 
-_RESERVED = frozenset(field.key for field in LOG_FIELDS)
+IDS = ("trace_id", "span_id")
+_RESERVED = {field.key for field in LOG_FIELDS} - {field.key for field in WORK} - {*IDS}
+"""Ours on each record; ids and what is known of the work in hand are only taken when there are any (`yield_names`)."""
 _SCALARS = (str, bool, int, float, bytes)
 _INT64 = 2**63
 _MAX_NODES = 512
@@ -68,6 +70,14 @@ def add(attributes: dict[str, Value], extras: Iterable[tuple[object, object]]) -
             attributes[name[:MAX_KEY]] = kept
 
 
+def yield_names(attributes: dict[str, Value], ours: Mapping[str, Value]) -> None:
+    """Rename what the app calls like fields that this record has, unless it says the same."""
+    for key in ours.keys() & attributes.keys():
+        value = attributes.pop(key)
+        if value != ours[key]:
+            attributes[PREFIX + key] = value
+
+
 def _narrowed(value: str | float | Enum) -> Value | None:
     """A scalar of a subclass as the exact scalar it stands for."""
     if isinstance(value, Enum):
@@ -103,7 +113,9 @@ class _Copy:
         if isinstance(value, Mapping):
             pairs = islice(value.items(), MAX_COUNT)
             return {cut(str(key), MAX_KEY): self.of(item, depth + 1) for key, item in pairs}
-        if isinstance(value, AbstractSet) or (isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray))):
+        if isinstance(value, AbstractSet) or (
+            isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray))
+        ):
             return [self.of(item, depth + 1) for item in islice(value, MAX_COUNT)]
         return cut(rendered(lambda: str(value)), MAX_TEXT)
 

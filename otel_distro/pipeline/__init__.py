@@ -40,7 +40,9 @@ class Pipeline:
         self._settings = settings
         self.resource = resource
         self._slot = Slot(settings.cache_dir, str(resource.attributes.get(SERVICE_NAME, ""))) if own_instance_id else None
-        self.aggregator = Aggregator(settings.cardinality_limit)
+        self.aggregator = Aggregator(
+            settings.cardinality_limit, exemplars=settings.exemplar_filter != "always_off"
+        )
         self.decider = Decider(settings.undecided_bytes, int(settings.slow_request_ms * 1e6), settings.keep_per_minute)
         self.worker = Worker(Outputs(), self.aggregator, self.decider, settings)
         self.worker.on_start = self._begin
@@ -77,10 +79,6 @@ class Pipeline:
         trace.set_tracer_provider(self.tracer_provider)
         metrics.set_meter_provider(self.meter_provider)
         set_logger_provider(self.logger_provider)
-        self.install_sink()
-
-    def install_sink(self) -> None:
-        """Take the hand-over of records."""
         HANDOVER.sink = self.worker
 
     def _settle(self) -> None:

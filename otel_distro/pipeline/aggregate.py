@@ -138,9 +138,10 @@ class Derivation:
 class Aggregator:
     """All streams of the derived and measured metrics. The pipeline thread records, readers collect; one lock."""
 
-    def __init__(self, limit: int, metrics: Iterable[Metric] = METRICS) -> None:
+    def __init__(self, limit: int, metrics: Iterable[Metric] = METRICS, *, exemplars: bool = True) -> None:
         self.lock = Lock()
-        self._limit = limit
+        self.limit = limit
+        self._exemplars = exemplars
         self._metrics = [metric for metric in metrics if not metric.observable]
         self.streams: list[Stream] = []
         self._by_source: dict[tuple[str, int], list[Derivation]] = {}
@@ -154,7 +155,7 @@ class Aggregator:
         self._by_source = {}
         self._by_metric = {}
         for metric in self._metrics:
-            for stream in view(Stream(metric, self._limit, now)):
+            for stream in view(Stream(metric, self.limit, now)):
                 self._add(metric, stream)
 
     def _add(self, metric: Metric, stream: Stream) -> None:
@@ -186,7 +187,7 @@ class Aggregator:
             if value is None:
                 continue
             series, bucket = derivation.stream.record(tuple(map(get, derivation.keys)), value, started)
-            if exported and bucket not in series.exemplars and derivation.stream.bounds:
+            if exported and self._exemplars and bucket not in series.exemplars and derivation.stream.bounds:
                 series.exemplars[bucket] = Exemplar(value, ended, span.trace_id, span.span_id)
                 chosen = True
         if chosen:

@@ -107,7 +107,7 @@ class Consumer(SynchronousMeasurementConsumer):
         self._states: dict[MetricReader, ReaderState] = {}
         self._first = metric_readers[0] if metric_readers else None
         self._seen: dict[Any, set[Any]] = {}
-        self._limit = aggregator._limit  # noqa: SLF001 - the same setting
+        self._limit = aggregator.limit
 
     def reset(self) -> None:
         """Begin at zero with the same instruments, as in a forked child."""

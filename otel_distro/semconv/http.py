@@ -30,14 +30,23 @@ METHODS = ("CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"
 METHOD = Attribute("http.request.method", "Known method, else _OTHER", values=METHODS)
 METHOD_ORIGINAL = Attribute("http.request.method_original", "The method when it is not a known one")
 SCHEME = Attribute("url.scheme", "Scheme", values=("http", "https", "ws", "wss"))
-ROUTE = Attribute("http.route", "The route's template with its mounts, absent when nothing matched", bound="routes of the app")
+ROUTE = Attribute(
+    "http.route",
+    "The route's template with its mounts, absent when nothing matched",
+    bound="routes of the app",
+)
 STATUS = Attribute("http.response.status_code", "Status code", bound="HTTP status codes")
-STREAMING = Attribute("http.response.streaming", "The body came in more than one part", values=("true", "false"))
+STREAMING = Attribute(
+    "http.response.streaming",
+    "Set when the body came in more than one part, or as events: latency objectives leave these out",
+    values=("true",),
+)
 PATH = Attribute("url.path", "Path of the request", sensitive=True)
 QUERY = Attribute("url.query", "Query string, values of secrets removed", sensitive=True)
 FULL = Attribute("url.full", "URL called, without credentials and query values of secrets", sensitive=True)
-CLIENT_ADDRESS = Attribute("client.address", "Peer or trusted proxy's client, hashed where identities are", sensitive=True)
-CLIENT_PORT = Attribute("client.port", "Peer's port")
+CLIENT_ADDRESS = Attribute(
+    "client.address", "Peer or trusted proxy's client, hashed where identities are", sensitive=True
+)
 USER_AGENT = Attribute("user_agent.original", "User-Agent header")
 REQUEST_SIZE = Attribute("http.request.body.size", "Bytes of the request's body")
 RESPONSE_SIZE = Attribute("http.response.body.size", "Bytes of the response's body")
@@ -50,19 +59,25 @@ WS_RECEIVED = Attribute("websocket.messages.received", "Messages from the client
 WS_SENT = Attribute("websocket.messages.sent", "Messages to the client")
 RESEND_COUNT = Attribute("http.request.resend_count", "Which attempt this is, from the second on")
 
-_SERVER_KEY = (METHOD, SCHEME, ROUTE, STATUS, ERROR_TYPE, NETWORK_PROTOCOL_VERSION)
+_SERVER_KEY = (METHOD, SCHEME, ROUTE, STATUS, ERROR_TYPE, NETWORK_PROTOCOL_VERSION, STREAMING)
 _CLIENT_KEY = (METHOD, SERVER_ADDRESS, SERVER_PORT, STATUS, ERROR_TYPE)
 
 
 def _server(name: str, unit: str, brief: str, value: str, buckets: tuple[float, ...]) -> Metric:
-    return Metric(name, Instrument.HISTOGRAM, unit, brief, _SERVER_KEY, buckets, Source(ASGI_SCOPE, Kind.SERVER, value))
+    return Metric(
+        name, Instrument.HISTOGRAM, unit, brief, _SERVER_KEY, buckets, Source(ASGI_SCOPE, Kind.SERVER, value)
+    )
 
 
 SERVER_DURATION = _server(
     "http.server.request.duration", "s", "Duration of HTTP server requests", "duration", DURATION_BUCKETS
 )
 SERVER_FIRST_BYTE = _server(
-    "http.server.response.time_to_first_byte", "s", "Time until a streamed response began", FIRST_BYTE.key, DURATION_BUCKETS
+    "http.server.response.time_to_first_byte",
+    "s",
+    "Time until a streamed response began",
+    FIRST_BYTE.key,
+    DURATION_BUCKETS,
 )
 SERVER_REQUEST_SIZE = _server(
     "http.server.request.body.size", "By", "Size of request bodies", REQUEST_SIZE.key, SIZE_BUCKETS
@@ -147,7 +162,6 @@ _REQUEST = (
     SERVER_ADDRESS,
     SERVER_PORT,
     CLIENT_ADDRESS,
-    CLIENT_PORT,
     USER_AGENT,
     EXEMPLAR,
     TRACE_CLASS,

@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 class AsgiInstrumentor(Instrumentor):
     """Instruments Starlette and FastAPI; takes what upstream's `FastAPIInstrumentor().instrument()` takes."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._patches = Patches()
-        self._native = NativeTelemetry()
+    _patches = Patches()
+    _native = NativeTelemetry()
 
     def hooks(self) -> dict[str, Callable[[ModuleType, dict[str, Any]], None]]:
         """By module: what to patch in it."""

@@ -36,7 +36,7 @@ class HeaderCapture:
         self._known: dict[bytes, tuple[str, bool] | None] = {}
 
     def attributes(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
-        """The captured headers: a list of values under `http.request.header.<name>`, or `response` likewise."""
+        """A list of values for each captured header, under `http.request.header.<name>` or likewise."""
         found: dict[str, list[str]] = {}
         for name, value in headers:
             known = self._known[name] if name in self._known else self._learn(name)

@@ -34,7 +34,7 @@ class ExcludedUrls:
 
 
 def excluded_urls(given: Any = None) -> Any:
-    """What `excluded_urls=` says (text, or upstream's object), else the variables; None: nothing is excluded."""
+    """What `excluded_urls=` says (text, or upstream's object), else the variables; None when empty."""
     if given is not None and not isinstance(given, str):
         return given
     where = "excluded_urls"

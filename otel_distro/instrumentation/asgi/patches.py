@@ -25,7 +25,7 @@ class Patches:
         self._made[key] = (owner, original, replacement)
 
     def undo(self) -> None:
-        """Put the originals back; where another party wrapped ours since, that stays and ours does nothing."""
+        """Put the originals back; what another party wrapped since stays, and ours in it does nothing."""
         for (_, name), (owner, original, replacement) in reversed(self._made.items()):
             if vars(owner).get(name) is replacement:
                 setattr(owner, name, original)

@@ -62,7 +62,6 @@ class ServerRequest(Observation):
         self._first = 0
         self._parts = 0
         self._sent = 0
-        self._is_event_stream = False
         found = options.inbound.read(scope["headers"])
         attributes = request_attributes(scope, options, found)
         attributes[_METHOD] = method
@@ -110,11 +109,14 @@ class ServerRequest(Observation):
             status = message["status"]
             self.status = int(status)
             headers = self.identify(message.get("headers") or ())
-            self._is_event_stream = (b"content-type", _EVENT_STREAM) in [
-                (name, value[:17]) for name, value in headers
-            ]
             return {**message, "headers": headers}
         return message
+
+    def _is_event_stream(self) -> bool:
+        return any(
+            header[0] == b"content-type" and header[1].startswith(_EVENT_STREAM)
+            for header in self._headers_sent
+        )
 
     def _complete(self) -> None:
         self.ended = time_ns()
@@ -128,7 +130,7 @@ class ServerRequest(Observation):
         attributes: dict[str, Any] = {_RESPONSE_SIZE: self._sent}
         if self._received is not None:
             attributes[_REQUEST_SIZE] = self._received
-        if self._parts > 1 or self._is_event_stream:
+        if self._parts > 1 or ((self._parts != 1 or self._first) and self._is_event_stream()):
             attributes[_STREAMING] = True
             if self._first:
                 attributes[_FIRST_BYTE] = (self._first - self.started) / 1e9

@@ -65,7 +65,9 @@ def _message(record: logging.LogRecord, attributes: dict[str, Value]) -> str:
         return cut(record.msg, MAX_BODY)
 
     def template(failure: Exception) -> str:
-        attributes["otel_distro.log.format_error"] = cut(rendered(lambda: f"{type(failure).__name__}: {failure}"), MAX_TEXT)
+        attributes["otel_distro.log.format_error"] = cut(
+            rendered(lambda: f"{type(failure).__name__}: {failure}"), MAX_TEXT
+        )
         return rendered(lambda: str(record.msg))
 
     return cut(rendered(record.getMessage, template), MAX_BODY)
@@ -82,7 +84,10 @@ def _describe(record: logging.LogRecord, attributes: dict[str, Value]) -> BaseEx
         attributes["thread.name"] = record.threadName
     values = record.__dict__
     if len(values) != _PLAIN:
-        add(attributes, [(k, v) for k, v in values.items() if k not in _STANDARD and not str(k).startswith("_")])
+        add(
+            attributes,
+            [(k, v) for k, v in values.items() if k not in _STANDARD and not str(k).startswith("_")],
+        )
     if record.stack_info:
         attributes["code.stacktrace"] = cut(str(record.stack_info), MAX_BODY)
     return _exception(record, attributes) if record.exc_info or record.exc_text else None

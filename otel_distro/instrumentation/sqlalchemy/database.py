@@ -9,7 +9,7 @@ from weakref import WeakSet, WeakValueDictionary, ref
 
 from otel_distro.instrumentation.sqlalchemy.statement import MAX_READ, Statement, read
 from otel_distro.semconv.attributes import SERVER_ADDRESS, SERVER_PORT
-from otel_distro.semconv.db import COLLECTION, NAMESPACE, OPERATION, SUMMARY, SYSTEM, TEXT
+from otel_distro.semconv.db import AFFECTED_ROWS, COLLECTION, NAMESPACE, OPERATION, ROWS, SUMMARY, SYSTEM, TEXT
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -44,7 +44,7 @@ _ATTRIBUTE = "_otel_distro_database"
 class Entry:
     """One statement's span name and attributes, the same dict for each execution."""
 
-    __slots__ = ("attributes", "key", "name", "returns_rows", "writes")
+    __slots__ = ("attributes", "key", "name", "rows_key", "writes")
 
     def __init__(self, statement: Statement, database: Database, *, batch: bool = False) -> None:
         prefix = "BATCH " if batch else ""
@@ -59,7 +59,10 @@ class Entry:
         self.attributes = attributes
         self.name = prefix + statement.summary if statement.summary else database.system
         self.writes = statement.writes
-        self.returns_rows = not statement.writes or "RETURNING" in statement.text.upper()
+        returns = not statement.writes or " RETURNING " in statement.text.upper()
+        self.rows_key = ROWS.key if returns else AFFECTED_ROWS.key
+        if returns and database.dialect == "sqlite":  # it counts while rows are fetched, from 0 on
+            self.rows_key = ""
         self.key = (database.system, database.namespace, attributes.get(OPERATION.key), statement.collection)
         """The key of its measurements."""
 

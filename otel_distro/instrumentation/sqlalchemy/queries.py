@@ -1,6 +1,6 @@
-"""One CLIENT span per statement, made when the statement is over: nothing below it needs it as the current span.
+"""One CLIENT span per statement, made when it is over: nothing below needs it as the current span.
 
-Drivers have no instrumentation of their own beside this one, and SQLAlchemy's log lines belong to the work around them.
+Drivers have no instrumentation of their own beside this one; SQLAlchemy's log lines belong to the work around.
 Where the statement carries its trace context in a comment, the span is started before it.
 """
 
@@ -22,12 +22,10 @@ from otel_distro.instrumentation.sqlalchemy.failures import response_status
 from otel_distro.record import HANDOVER, LogRecord, Measurement
 from otel_distro.semconv.attributes import ERROR_TYPE
 from otel_distro.semconv.db import (
-    AFFECTED_ROWS,
     BATCH_SIZE,
     DURATION_MS,
     NAMESPACE,
     RESPONSE_STATUS,
-    ROWS,
     SCOPE,
     SLOW,
     SLOW_QUERIES,
@@ -52,6 +50,7 @@ DIRTY = "_otel_distro_dirty"
 _SUPPRESSED = "suppress_instrumentation"
 _START = "otel_distro_start"
 _EARLY = "otel_distro_early"
+_IN_EVENT = (SYSTEM.key, NAMESPACE.key, SUMMARY.key, TEXT.key)
 _GUARD = guard("sqlalchemy.query")
 
 
@@ -79,7 +78,7 @@ class Queries:
         self.commenting = False
         """Whether any engine's statements are to be commented."""
 
-    def before(  # noqa: PLR0913, PLR0917 - SQLAlchemy's signature
+    def before(
         self,
         conn: Connection,
         cursor: DBAPICursor,  # noqa: ARG002
@@ -88,8 +87,8 @@ class Queries:
         context: Execution | None,
         executemany: bool,  # noqa: ARG002, FBT001
     ) -> tuple[str, Any]:
-        """Note the time."""
-        # A dialect's first questions on a new connection belong to opening it, which has a metric but no span.
+        """Note the time. (Listener, as the next two)."""
+        # A dialect's first questions on a new connection belong to opening it: that has a metric, and no span.
         if context is not None and conn._allow_autobegin:  # noqa: SLF001 - nothing public tells them apart
             if self.commenting:
                 with _GUARD:
@@ -97,7 +96,7 @@ class Queries:
             context.otel_distro_start = time_ns()
         return statement, parameters
 
-    def after(  # noqa: PLR0913, PLR0917 - SQLAlchemy's signature
+    def after(
         self,
         conn: Connection,
         cursor: DBAPICursor,
@@ -109,62 +108,56 @@ class Queries:
         """Make the span of a statement that the database has answered."""
         end = time_ns()
         start: int = getattr(context, _START, 0)
-        if not start:
-            return
-        context.otel_distro_start = 0
-        with _GUARD:
-            early: Early | None = getattr(context, _EARLY, None) if self.commenting else None
-            current = get_current()
-            if not suppressed(current):
+        if start:
+            context.otel_distro_start = 0
+            with _GUARD:
                 batch = len(parameters) if executemany and type(parameters) is list else 0
-                database = database_of(conn.engine)
-                entry = database.entry(early.statement if early else statement, batch=batch > 1)
-                if entry.writes:
-                    setattr(conn, DIRTY, True)
-                attributes = entry.attributes
-                rows = cursor.rowcount
-                if rows > -1 or batch > 1:
-                    attributes = attributes.copy()
-                    if rows > -1:
-                        attributes[ROWS.key if entry.returns_rows else AFFECTED_ROWS.key] = rows
-                    if batch > 1:
-                        attributes[BATCH_SIZE.key] = batch
-                span = self._span(database, entry, attributes, current, start) if early is None else started(early, attributes)
-                if end - start >= config.current().slow_query_ms * 1e6:
-                    slow(span, entry, database, start, end)
-                span.end(end)
+                self._finish(conn, statement, context, (start, end), (cursor.rowcount, batch))
 
     def failed(self, failure: ExceptionContext) -> None:
         """Make the span of a statement that raised."""
         end = time_ns()
         context: Any = failure.execution_context
         start: int = getattr(context, _START, 0)
-        if not start or failure.connection is None:
-            return
-        context.otel_distro_start = 0
-        with _GUARD:
-            early: Early | None = getattr(context, _EARLY, None) if self.commenting else None
-            current = get_current()
-            if suppressed(current):
-                return
-            setattr(failure.connection, DIRTY, True)
-            database = database_of(failure.connection.engine)
-            entry = database.entry(early.statement if early else failure.statement or "")
-            attributes = entry.attributes.copy()
-            attributes[ERROR_TYPE.key] = exception_type(failure.sqlalchemy_exception or failure.original_exception)
-            status = response_status(failure.original_exception)
-            if status is not None:
-                attributes[RESPONSE_STATUS.key] = status
-            span = self._span(database, entry, attributes, current, start) if early is None else started(early, attributes)
-            span.set_status(StatusCode.ERROR)  # no text: the driver's message may hold values
-            if end - start >= config.current().slow_query_ms * 1e6:
-                slow(span, entry, database, start, end)
-            span.end(end)
+        if start and failure.connection is not None:
+            context.otel_distro_start = 0
+            with _GUARD:
+                self._finish(failure.connection, failure.statement or "", context, (start, end), (-1, 0), failure)
 
-    def _span(self, database: Database, entry: Entry, attributes: dict[str, Any], current: Context, start: int) -> Span:  # noqa: PLR0913, PLR0917
-        return (database.tracer or self.tracer).start_span(
-            entry.name, current, SpanKind.CLIENT, attributes, None, start
-        )
+    def _finish(
+        self,
+        conn: Connection,
+        statement: str,
+        context: Execution,
+        times: tuple[int, int],
+        counts: tuple[int, int],
+        failure: ExceptionContext | None = None,
+    ) -> None:
+        current = get_current()
+        if suppressed(current):
+            return
+        start, end = times
+        early: Early | None = getattr(context, _EARLY, None) if self.commenting else None
+        database = database_of(conn.engine)
+        entry = database.entry(early.statement if early else statement, batch=counts[1] > 1)
+        if entry.writes or failure is not None:
+            setattr(conn, DIRTY, True)
+        attributes = described(entry, counts, failure)
+        if early is None:
+            span = self._span(database, entry.name, attributes, current, start)
+        else:
+            span = started(early, attributes)
+        if failure is not None:
+            span.set_status(StatusCode.ERROR)  # no text: the driver's message may hold values
+        if end - start >= config.current().slow_query_ms * 1e6:
+            slow(span, entry, times)
+        span.end(end)
+
+    def _span(
+        self, database: Database, name: str, attributes: dict[str, Any], current: Context, start: int
+    ) -> Span:
+        tracer = database.tracer or self.tracer
+        return tracer.start_span(name, current, SpanKind.CLIENT, attributes, None, start)
 
     def _comment(self, conn: Connection, statement: str, context: Execution) -> str:
         context.otel_distro_early = None
@@ -174,7 +167,7 @@ class Queries:
         if commenter is None or suppressed(current):
             return statement
         entry = database.entry(statement)
-        span = self._span(database, entry, entry.attributes, current, time_ns())
+        span = self._span(database, entry.name, entry.attributes, current, time_ns())
         comment = commenter.comment(conn.engine, span)
         context.otel_distro_early = Early(span, statement, comment if commenter.in_attribute else "")
         return commented(statement, comment)
@@ -183,6 +176,25 @@ class Queries:
 def suppressed(current: Context) -> bool:
     """Whether somebody asked for no telemetry of what happens here."""
     return bool(current and (current.get(_SUPPRESS_INSTRUMENTATION_KEY) or current.get(_SUPPRESSED)))
+
+
+def described(entry: Entry, counts: tuple[int, int], failure: ExceptionContext | None) -> dict[str, Any]:
+    """The statement's attributes with those of this execution: rows, size of the batch, failure."""
+    rows, batch = counts
+    if rows < 0 and failure is None and batch <= 1:
+        return entry.attributes
+    attributes = entry.attributes.copy()
+    if rows >= 0 and entry.rows_key:
+        attributes[entry.rows_key] = rows
+    if batch > 1:
+        attributes[BATCH_SIZE.key] = batch
+    if failure is not None:
+        raised = failure.sqlalchemy_exception or failure.original_exception
+        attributes[ERROR_TYPE.key] = exception_type(raised)
+        status = response_status(failure.original_exception)
+        if status is not None:
+            attributes[RESPONSE_STATUS.key] = status
+    return attributes
 
 
 def started(early: Early, attributes: dict[str, Any]) -> Span:
@@ -194,20 +206,15 @@ def started(early: Early, attributes: dict[str, Any]) -> Span:
     return span
 
 
-def slow(span: Span, entry: Entry, database: Database, start: int, end: int) -> None:
-    """Say that this query was slow: on its span, in the counter, and as an event."""
+def slow(span: Span, entry: Entry, times: tuple[int, int]) -> None:
+    """Say that this query was slow: on its span, in the counter, and as an event in its trace."""
     span.set_attribute(SLOW.key, True)  # noqa: FBT003 - the API's signature
-    where = span.get_span_context()
-    ids = {"trace_id": where.trace_id, "span_id": where.span_id, "trace_flags": where.trace_flags}
-    HANDOVER.sink.measure(Measurement(SLOW_QUERIES, 1, entry.key, **ids))
+    start, end = times
     milliseconds = (end - start) / 1e6
-    attributes = {
-        SYSTEM.key: database.system,
-        NAMESPACE.key: database.namespace,
-        SUMMARY.key: entry.name,
-        TEXT.key: entry.attributes[TEXT.key],
-        DURATION_MS.key: milliseconds,
-    }
+    where = span.get_span_context()
+    trace_id, span_id, flags = where.trace_id, where.span_id, where.trace_flags
+    HANDOVER.sink.measure(Measurement(SLOW_QUERIES, 1, entry.key, trace_id, span_id, flags))
+    shown = {key: entry.attributes[key] for key in _IN_EVENT if key in entry.attributes}
     HANDOVER.sink.log(
         LogRecord(
             end,
@@ -215,9 +222,11 @@ def slow(span: Span, entry: Entry, database: Database, start: int, end: int) -> 
             "WARNING",
             SCOPE,
             f"slow query: {entry.name} took {milliseconds:.0f} ms",
-            attributes={key: value for key, value in attributes.items() if value is not None},
+            attributes={**shown, DURATION_MS.key: milliseconds},
             fields=current_fields(end),
+            trace_id=trace_id,
+            span_id=span_id,
+            trace_flags=flags,
             event_name=SLOW_QUERY.name,
-            **ids,
         )
     )

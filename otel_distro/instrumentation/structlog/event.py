@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_distro.guard import guard, rendered
 from otel_distro.logs.call import Call
@@ -17,118 +17,161 @@ from otel_distro.record import LogRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from types import FrameType
 
     from otel_distro.record import Value
 
-_LEVELS = {"warn": "WARNING", "exception": "ERROR", "fatal": "CRITICAL", "err": "ERROR", "failure": "ERROR", "msg": "INFO"}
-_NAMES_OF_BODY = ("event", "message", "msg")
-_LOCATION = {"pathname": "code.file.path", "lineno": "code.line.number", "func_name": "code.function.name"}
-_ELSEWHERE = frozenset(
-    {"level", "log_level", "level_number", "timestamp", "logger", "logger_name", "exc_info", "stack_info", "exception"}
-    | {"stack", "positional_args", "filename", "thread_name", *_LOCATION}
-)
-"""Keys that structlog's own processors add, and that a record has a field for."""
+_LEVELS = {
+    "WARN": "WARNING",
+    "EXCEPTION": "ERROR",
+    "ERR": "ERROR",
+    "FAILURE": "ERROR",
+    "FATAL": "CRITICAL",
+    "MSG": "INFO",
+}
+_BODIES = ("event", "message", "msg")
+"""What the event is called, before and after structlog's `EventRenamer`."""
+_ELSEWHERE = frozenset({
+    *("level", "log_level", "level_number", "timestamp", "logger", "logger_name", "thread_name"),
+    *("exc_info", "stack_info", "exception", "stack", "positional_args"),
+    *("pathname", "filename", "lineno", "func_name"),
+})  # fmt: skip
+"""Values that structlog's own processors add, and that a record has a field for."""
+_RENDERERS = ("structlog.dev", "structlog.processors")
+_PRINTERS = "structlog._output"
+
+
+class Wrapped(NamedTuple):
+    """The logger that structlog calls in the end, structlog's signal to drop an event, and whose the console is."""
+
+    logger: Any
+    drop: type[Exception]
+    own_console: bool
+
+    @property
+    def is_stdlib(self) -> bool:
+        """structlog feeds the standard library, which decides by its levels."""
+        return isinstance(self.logger, (logging.Logger, logging.LoggerAdapter))
+
+    @property
+    def prints(self) -> bool:
+        """True for structlog's own loggers that print to the console."""
+        if not self.own_console or type(self.logger).__module__ != _PRINTERS:
+            return False
+        return is_console(getattr(self.logger, "_file", None))
 
 
 class EventCall(Call):
-    """A call of a structlog logger, with the event as it is before it is rendered."""
+    """A call of a structlog logger; its values are taken as the processors made them, before they are rendered."""
 
-    __slots__ = ("drop", "error", "event", "frame", "keep_silent", "logger", "method", "own_console", "template", "values")
+    __slots__ = ("error", "event", "exc_info", "location", "method", "values", "wrapped")
 
-    def __init__(  # noqa: PLR0913, PLR0917 - hot path
-        self,
-        logger: Any,
-        method: str,
-        event: object,
-        drop: type[Exception],
-        own_console: bool,  # noqa: FBT001
-    ) -> None:
+    def __init__(self, wrapped: Wrapped, method: str, event: object, exc_info: object) -> None:
         super().__init__()
-        self.logger = logger
+        self.wrapped = wrapped
         self.method = method
         self.event = event
-        self.drop = drop
-        self.own_console = own_console
+        self.exc_info = exc_info
         self.values: Mapping[str, Any] | None = None
         self.error: BaseException | None = None
-        self.frame: FrameType | None = None
+        self.location: tuple[str, int, str, str] | None = None
 
-    def passed_on(self, name: str, text: str) -> bool:  # noqa: ARG002 - rendered, the text is another
-        """structlog feeds the standard library: the record of the logger that it wraps."""
-        return isinstance(self.logger, logging.Logger) and name == self.logger.name
+    def passed_on(self, name: str, text: str) -> bool:  # noqa: ARG002 - rendered, its text is another
+        """The record of the standard library's logger that this event feeds."""
+        return self.wrapped.is_stdlib and name == self.wrapped.logger.name
 
     def around_last(self, processors: Iterable[Any]) -> tuple[Any, ...]:
-        """The chain, with ours around its last link."""
+        """The chain of processors, with ours around its last one."""
         chain = tuple(processors)
         last: Callable[..., Any] = chain[-1] if chain else _as_is
 
         def final(logger: Any, method: str, values: Any) -> Any:
             with guard("structlog.event"):
-                self._see(values)
-            if self.console and _renders_only(last):
-                raise self.drop
+                self._take(values)
+            if self.console and getattr(last, "__module__", None) in _RENDERERS:
+                raise self.wrapped.drop  # nobody would see what it renders
             try:
                 result = last(logger, method, values)
-            except self.drop:
-                self.values, self.console = None, False
+            except self.wrapped.drop:
+                self.values = None
                 raise
-            if self.console:  # our line takes the place of what the wrapped logger would print
-                raise self.drop
+            if self.console:
+                raise self.wrapped.drop
             return result
 
         return (*chain[:-1], final)
 
-    def _see(self, values: Any) -> None:
-        if not hasattr(values, "items"):  # rendered already
-            values = {}
-        self.values = dict(values)
-        self.error = _error(values.get("exc_info", self.method == "exception"))
-        self.frame = _caller()
-        self.console = self.own_console and _prints(self.logger)
+    def _take(self, values: Any) -> None:
+        self.values = dict(values) if isinstance(values, dict) else {}
+        self.error = _error(self.values.get("exc_info") or self.exc_info)
+        self.location = _location()
+        self.console = self.wrapped.prints
 
     def build(self) -> tuple[LogRecord, BaseException | None] | None:
-        """The record; None when a processor or the standard library's level dropped the event."""
-        if self.values is None or (_feeds_stdlib(self.logger) and not self.reached):
-            return None
+        """The record; None when a processor dropped the event, or the standard library's level did."""
         values = self.values
-        body = next((name for name in _NAMES_OF_BODY if name in values), None)
-        attributes: dict[str, Value] = dict(self.attributes) if self.attributes else {}
-        self._locate(attributes)
-        add(attributes, [(k, v) for k, v in values.items() if k != body and k not in _ELSEWHERE and k[:1] != "_"])
-        if self.error is None and isinstance(values.get("exception"), str):
-            attributes["exception.stacktrace"] = cut(values["exception"], MAX_BODY)
-        if isinstance(values.get("stack"), str):
-            attributes["code.stacktrace"] = cut(values["stack"], MAX_BODY)
-        level = _LEVELS.get(self.method, self.method.upper())
+        if values is None or (self.wrapped.is_stdlib and not self.reached):
+            return None
+        key = next((name for name in _BODIES if name in values), None)
+        body = self.event if key is None else values[key]
+        level = _LEVELS.get(self.method.upper(), self.method.upper())
         number = logging.getLevelName(level)
         record = LogRecord(
             time_ns(),
             severity(number if isinstance(number, int) else logging.INFO),
             level,
             self._scope(values),
-            cut(_body(self.event if body is None else values[body], values.get("positional_args")), MAX_BODY),
-            attributes=attributes,
+            cut(rendered(lambda: _text(body, values.get("positional_args"))), MAX_BODY),
+            attributes=self._attributes(values, key),
             console=self.console,
         )
         return record, self.error
 
     def _scope(self, values: Mapping[str, Any]) -> str:
-        name = self.name or values.get("logger") or getattr(self.logger, "name", None)
-        if isinstance(name, str):
-            return str(name)
-        return "structlog" if self.frame is None else str(self.frame.f_globals.get("__name__", "structlog"))
+        name = self.name or values.get("logger") or getattr(self.wrapped.logger, "name", None)
+        return name if type(name) is str else self.location[3] if self.location else "structlog"
 
-    def _locate(self, attributes: dict[str, Value]) -> None:
-        frame, self.frame_done = self.frame, None
-        if frame is not None:
-            attributes["code.file.path"] = frame.f_code.co_filename
-            attributes["code.line.number"] = frame.f_lineno
-            attributes["code.function.name"] = frame.f_code.co_name
+    def _attributes(self, values: Mapping[str, Any], body: str | None) -> dict[str, Value]:
+        attributes: dict[str, Value] = dict(self.attributes or {})
+        if self.location:
+            (
+                attributes["code.file.path"],
+                attributes["code.line.number"],
+                attributes["code.function.name"],
+                _,
+            ) = self.location
         thread = threading.current_thread().name
         if thread != "MainThread":
             attributes["thread.name"] = thread
+        add(
+            attributes,
+            [(k, v) for k, v in values.items() if k != body and k not in _ELSEWHERE and k[:1] != "_"],
+        )
+        if self.error is None and isinstance(values.get("exception"), str):
+            attributes["exception.stacktrace"] = cut(values["exception"], MAX_BODY)
+        if isinstance(values.get("stack"), str):
+            attributes["code.stacktrace"] = cut(values["stack"], MAX_BODY)
+        return attributes
 
 
 def _as_is(logger: Any, method: str, values: Any) -> Any:  # noqa: ARG001 - a processor's signature
     return values
+
+
+def _text(event: object, arguments: Any) -> str:
+    return str(event) % arguments if arguments else str(event)
+
+
+def _error(exc_info: object) -> BaseException | None:
+    if isinstance(exc_info, BaseException):
+        return exc_info
+    if isinstance(exc_info, tuple):
+        return exc_info[1] if len(exc_info) > 1 and isinstance(exc_info[1], BaseException) else None
+    return sys.exc_info()[1] if exc_info else None
+
+
+def _location() -> tuple[str, int, str, str]:
+    """File, line, function and module of the call, as structlog finds it: also behind its async methods."""
+    from structlog import _frames
+
+    frame, module = _frames._find_first_app_frame_and_name(["otel_distro."])  # noqa: SLF001 - it has no public name
+    return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name, module

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from otel_distro.instrumentation.structlog.event import EventCall
+from otel_distro.instrumentation.structlog.event import EventCall, Wrapped
 from otel_distro.logs.call import wanted
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ def replace_proxy(base: ModuleType, *, own_console: bool) -> Callable[[], None]:
     original = owner.__dict__[_METHOD]
     active = [True]
 
-    def start(bound: Any, method: str, event: Any) -> tuple[EventCall | None, Any]:
+    def start(bound: Any, method: str, event: object, values: dict[str, Any]) -> tuple[EventCall | None, Any]:
         if not active or not wanted():
             return None, bound
-        call = EventCall(bound._logger, method, event, base.DropEvent, own_console)  # noqa: SLF001 - its subclass's view
-        # As `bind()` makes one: the same logger and context, and ours around the last processor, the renderer.
+        wrapped = Wrapped(bound._logger, base.DropEvent, own_console)  # noqa: SLF001 - as a subclass sees it
+        call = EventCall(wrapped, method, event, values.get("exc_info", method == "exception"))
+        # As `bind()` makes one: same logger, same context; with ours around the last processor, the renderer.
         return call, type(bound)(bound._logger, call.around_last(bound._processors), bound._context)  # noqa: SLF001
 
-    # A frame of structlog's by its globals: structlog finds the caller of a log call by skipping frames of its own.
-    ours = FunctionType(
-        _proxy_to_logger.__code__, {"__name__": base.__name__, "start": start, "original": original}, _METHOD
-    )
+    # By its globals a function of structlog's: that is how structlog tells its own frames from the caller's.
+    names = {"__name__": base.__name__, "start": start, "original": original}
+    ours = FunctionType(_proxy_to_logger.__code__, names, _METHOD, _proxy_to_logger.__defaults__)
     setattr(owner, _METHOD, ours)
 
     def undo() -> None:
@@ -42,9 +42,8 @@ def replace_proxy(base: ModuleType, *, own_console: bool) -> Callable[[], None]:
     return undo
 
 
-def _proxy_to_logger(self, method_name, event=None, **event_kw):  # type: ignore[no-untyped-def] # noqa: ANN
-    """Like structlog's: run the processors, call the wrapped logger."""
-    call, bound = start(self, method_name, event)  # type: ignore[name-defined]  # noqa: F821 - globals are given above
+def _proxy_to_logger(self, method_name, event=None, **event_kw):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN003, ANN202
+    call, bound = start(self, method_name, event, event_kw)  # type: ignore[name-defined]  # noqa: F821
     try:
         return original(bound, method_name, event, **event_kw)  # type: ignore[name-defined]  # noqa: F821
     finally:

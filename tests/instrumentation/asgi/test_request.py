@@ -1,0 +1,411 @@
+"""HTTP requests: one span each, named and measured by what the client saw."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from time import time_ns
+from typing import Any
+
+import pytest
+from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from opentelemetry.trace import SpanKind, StatusCode
+from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from tests.conftest import Telemetry
+from tests.instrumentation.asgi.conftest import Call
+
+pytestmark = pytest.mark.usefixtures("instrumented")
+
+
+def shop() -> FastAPI:
+    """An app with every kind of route."""
+    app, included, mounted = FastAPI(), APIRouter(prefix="/v1"), FastAPI()
+
+    @app.get("/items/{item_id:int}")
+    async def item(item_id: int) -> dict[str, int]:
+        return {"id": item_id}
+
+    @included.get("/orders/{order}")
+    def order(order: str) -> str:
+        return order
+
+    @mounted.get("/users/{user}")
+    async def user(user: int) -> int:
+        return user
+
+    @app.get("/fail")
+    async def fail() -> None:
+        raise RuntimeError("broken")
+
+    @app.get("/busy")
+    async def busy() -> None:
+        raise HTTPException(503)
+
+    @app.post("/upload")
+    async def upload(request: Request) -> int:
+        return len(await request.body())
+
+    app.include_router(included, prefix="/api")
+    app.mount("/tenants/{tenant}", mounted)
+    return app
+
+
+async def test_twenty_one_requests_are_twenty_one_spans(telemetry: Telemetry, call: Call) -> None:
+    """Each plain request gives one span and nothing else."""
+    app = shop()
+    for number in range(21):
+        await call(app, f"/items/{number}")
+    assert [(span.name, span.kind) for span in telemetry.spans()] == [("GET /items/{item_id}", SpanKind.SERVER)] * 21
+    assert telemetry.logs() == []
+
+
+async def test_the_span_says_what_was_asked_and_answered(telemetry: Telemetry, call: Call) -> None:
+    """All attributes of a plain request's span, by the stable conventions."""
+    answer = await call(shop(), "/items/7?size=2", headers={"User-Agent": "shopper/1", "X-Request-ID": "chosen"})
+    (span,) = telemetry.spans()
+    attributes = dict(span.attributes or {})
+    assert len(attributes.pop("client.address")) == 32, "the client's address is a pseudonym"
+    assert attributes == {
+        "http.request.method": "GET",
+        "url.scheme": "http",
+        "url.path": "/items/7",
+        "url.query": "size=2",
+        "http.route": "/items/{item_id}",
+        "http.response.status_code": 200,
+        "http.response.body.size": len(answer.content),
+        "network.protocol.version": "1.1",
+        "server.address": "shop.test",
+        "server.port": 80,
+        "user_agent.original": "shopper/1",
+        "request_id": "chosen",
+    }
+    assert span.instrumentation_scope is not None
+    assert span.instrumentation_scope.name == "otel_distro.asgi"
+    assert span.status.status_code is StatusCode.UNSET
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/items/1", "/items/{item_id}"),
+        ("/api/v1/orders/a", "/api/v1/orders/{order}"),
+        ("/tenants/acme/users/1", "/tenants/{tenant}/users/{user}"),
+        ("/tenants/acme/none", None),
+        ("/none", None),
+        ("/docs", "/docs"),
+    ],
+)
+async def test_the_route_is_the_full_template(telemetry: Telemetry, call: Call, path: str, route: str | None) -> None:
+    """Included routers and mounts with parameters are part of the route; where nothing matched there is none."""
+    await call(shop(), path)
+    (span,) = telemetry.spans()
+    assert (span.attributes or {}).get("http.route") == route
+    assert span.name == ("GET" if route is None else f"GET {route}")
+
+
+async def test_starlette_routes_and_static_files_have_routes(telemetry: Telemetry, call: Call, tmp_path: Any) -> None:
+    """A plain Starlette app, nested mounts, and an app without routes of its own behind a mount."""
+    (tmp_path / "a.txt").write_text("a")
+    inner = [Route("/deep/{x}", lambda request: PlainTextResponse("deep"))]
+    app = Starlette(routes=[Mount("/one", routes=[Mount("/{two}", routes=inner)]), Mount("/static", StaticFiles(directory=tmp_path))])
+    await call(app, "/one/2/deep/3")
+    await call(app, "/static/a.txt")
+    await call(app, "/static/none.txt")
+    assert [span.name for span in telemetry.spans()] == [
+        "GET /one/{two}/deep/{x}",
+        "GET /static/{path}",
+        "GET /static/{path}",
+    ]
+
+
+async def test_a_copied_scope_still_tells_the_route(telemetry: Telemetry, call: Call) -> None:
+    """Middleware that hands on a copy of the scope hides neither the route nor makes a second span."""
+    inside = shop()
+
+    class Copying:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await self.app(dict(scope), receive, send)
+
+    inside.add_middleware(Copying)
+    await call(inside, "/api/v1/orders/a")
+    assert [span.name for span in telemetry.spans()] == ["GET /api/v1/orders/{order}"]
+
+
+async def test_a_wrong_method_keeps_its_route(telemetry: Telemetry, call: Call) -> None:
+    """A 405 names the route whose path matched."""
+    await call(shop(), "/items/1", "DELETE")
+    (span,) = telemetry.spans()
+    assert (span.name, (span.attributes or {})["http.response.status_code"]) == ("DELETE /items/{item_id}", 405)
+
+
+async def test_unknown_methods_are_one(telemetry: Telemetry, call: Call) -> None:
+    """A method that nobody knows is _OTHER, with the original beside it."""
+    await call(shop(), "/none", "BREW")
+    (span,) = telemetry.spans()
+    attributes = span.attributes or {}
+    assert (span.name, attributes["http.request.method"], attributes["http.request.method_original"]) == (
+        "HTTP",
+        "_OTHER",
+        "BREW",
+    )
+
+
+async def test_an_unhandled_exception_is_recorded_once_and_raised_on(telemetry: Telemetry, call: Call) -> None:
+    """The span fails with the exception's class, one log record has the stack, and the server gets the exception itself."""
+    app = shop()
+    answer = await call(app, "/fail")
+    (span,) = telemetry.spans()
+    attributes = span.attributes or {}
+    assert answer.status_code == attributes["http.response.status_code"] == 500
+    assert attributes["error.type"] == "RuntimeError"
+    assert span.status.status_code is StatusCode.ERROR
+    assert span.events == ()
+    (record,) = telemetry.logs()
+    assert record.event_name == "exception"
+    assert span.context is not None
+    assert (record.trace_id, record.span_id) == (span.context.trace_id, span.context.span_id)
+    assert dict(record.fields or {}) == {"request_id": attributes["request_id"]}
+    with pytest.raises(RuntimeError, match="^broken$"):
+        await app({**scope_of("/fail")}, receive_nothing, ignore)
+
+
+async def test_a_handled_5xx_is_an_error_and_a_4xx_is_none(telemetry: Telemetry, call: Call) -> None:
+    """An HTTPException 503 fails the span by its status; a 404 is not an error of the server."""
+    await call(shop(), "/busy")
+    await call(shop(), "/none")
+    busy, missing = telemetry.spans()
+    assert ((busy.attributes or {})["error.type"], busy.status.status_code) == ("503", StatusCode.ERROR)
+    assert ("error.type" in (missing.attributes or {}), missing.status.status_code) == (False, StatusCode.UNSET)
+    assert telemetry.logs() == []
+
+
+async def test_an_app_without_error_middleware_answers_500_by_its_server(telemetry: Telemetry) -> None:
+    """An exception before any response is the 500 that the server will answer."""
+    app = Starlette()
+
+    async def stack(scope: Any, receive: Any, send: Any) -> None:
+        raise ValueError("early")
+
+    app.middleware_stack = stack
+    with pytest.raises(ValueError, match="early"):
+        await app(scope_of("/"), receive_nothing, ignore)
+    (span,) = telemetry.spans()
+    assert (span.attributes or {})["http.response.status_code"] == 500
+
+
+async def test_body_sizes_are_counted_in_both_directions(telemetry: Telemetry, call: Call) -> None:
+    """By the declared length, or by counting when none is declared."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"x" * 700
+        yield b"x" * 300
+
+    await call(shop(), "/upload", "POST", content=b"x" * 500)
+    await call(shop(), "/upload", "POST", content=parts())
+    sizes = [((s.attributes or {})["http.request.body.size"], (s.attributes or {})["http.response.body.size"]) for s in telemetry.spans()]
+    assert sizes == [(500, 3), (1000, 4)]
+
+
+async def test_a_streamed_response_has_its_time_to_first_byte(telemetry: Telemetry, call: Call) -> None:
+    """Streaming is marked, the first byte timed, and the duration lasts until the last one."""
+    app = FastAPI()
+    opened = asyncio.Event()
+
+    @app.get("/stream")
+    async def stream() -> StreamingResponse:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"first"
+            asyncio.get_running_loop().call_later(0.05, opened.set)
+            await opened.wait()
+            yield b"last"
+
+        return StreamingResponse(parts())
+
+    await call(app, "/stream")
+    (span,) = telemetry.spans()
+    attributes: Any = span.attributes
+    assert attributes["http.response.streaming"] is True
+    assert attributes["http.response.body.size"] == 9
+    assert attributes["http.response.time_to_first_byte"] < 0.05 <= seconds(span)
+
+
+async def test_one_event_is_a_stream_and_one_part_is_not(telemetry: Telemetry, call: Call) -> None:
+    """Server-sent events are streams whatever their number; middleware that re-streams a plain answer makes it none."""
+    app = FastAPI()
+
+    @app.get("/events")
+    async def events() -> StreamingResponse:
+        return StreamingResponse(iter(["data: 1\n\n"]), media_type="text/event-stream")
+
+    @app.get("/plain")
+    async def plain() -> str:
+        return "plain"
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=lambda request, call_next: call_next(request))
+    await call(app, "/events")
+    await call(app, "/plain")
+    assert ["http.response.streaming" in (span.attributes or {}) for span in telemetry.spans()] == [True, False]
+
+
+async def test_a_range_response_counts_the_part(telemetry: Telemetry, call: Call, tmp_path: Any) -> None:
+    """A 206 has the size of what was sent."""
+    file = tmp_path / "film"
+    file.write_bytes(b"x" * 1000)
+    app = Starlette(routes=[Route("/film", lambda request: FileResponse(file))])
+    await call(app, "/film", headers={"Range": "bytes=100-199"})
+    (span,) = telemetry.spans()
+    attributes: Any = span.attributes
+    assert (attributes["http.response.status_code"], attributes["http.response.body.size"]) == (206, 100)
+
+
+async def test_a_background_task_is_inside_the_request_but_not_in_its_latency(telemetry: Telemetry, call: Call) -> None:
+    """The duration ends with the response; the task's spans and work are the request's."""
+    from opentelemetry import trace
+
+    from otel_distro.context.work import request_id
+
+    app = FastAPI()
+    seen: list[Any] = []
+
+    async def later() -> None:
+        await asyncio.sleep(0.05)
+        with trace.get_tracer("app").start_as_current_span("later"):
+            seen.append(request_id())
+
+    @app.post("/feedback")
+    async def feedback(tasks: BackgroundTasks) -> str:
+        tasks.add_task(later)
+        return "thanks"
+
+    await call(app, "/feedback", "POST", headers={"X-Request-ID": "r-1"})
+    (task,), (request,) = telemetry.spans("later"), telemetry.spans("POST /feedback")
+    assert seen == ["r-1"]
+    assert task.parent is not None
+    assert request.context is not None
+    assert task.parent.span_id == request.context.span_id
+    assert seconds(request) < 0.05
+
+
+async def test_a_failing_background_task_marks_the_request(telemetry: Telemetry, call: Call) -> None:
+    """The client has its 200, the trace is an error."""
+    app = FastAPI()
+
+    def later() -> None:
+        raise KeyError("gone")
+
+    @app.post("/feedback")
+    async def feedback(tasks: BackgroundTasks) -> str:
+        tasks.add_task(later)
+        return "thanks"
+
+    answer = await call(app, "/feedback", "POST")
+    (span,) = telemetry.spans()
+    attributes: Any = span.attributes
+    assert (answer.status_code, attributes["http.response.status_code"], attributes["error.type"]) == (200, 200, "KeyError")
+    assert span.status.status_code is StatusCode.ERROR
+
+
+async def test_a_cancelled_request_ends_its_span_without_blame(telemetry: Telemetry) -> None:
+    """Cancellation from outside passes through, and is no failure of the app."""
+    app = FastAPI()
+    waiting = asyncio.Event()
+
+    @app.get("/wait")
+    async def wait() -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(app(scope_of("/wait"), receive_nothing, ignore))  # type: ignore[arg-type]
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (span,) = telemetry.spans()
+    assert (span.name, span.status.status_code, telemetry.logs()) == ("GET /wait", StatusCode.UNSET, [])
+    assert telemetry.points("http.server.active_requests")[-1].value == 0
+
+
+async def test_active_requests_are_those_without_a_complete_response(telemetry: Telemetry, call: Call) -> None:
+    """The request itself counts as one; once all are answered the series says zero."""
+    app = FastAPI()
+
+    @app.get("/count")
+    async def count() -> list[Any]:
+        return [(point.value, dict(point.attributes)) for point in telemetry.points("http.server.active_requests")]
+
+    answer = await call(app, "/count")
+    assert answer.json() == [[1, {"http.request.method": "GET", "url.scheme": "http"}]]
+    assert [point.value for point in telemetry.points("http.server.active_requests")] == [0]
+
+
+@pytest.mark.parametrize("key", ["token", "api_key", "password", "X-Amz-Signature", "client-secret"])
+async def test_secrets_in_the_query_are_not_recorded(telemetry: Telemetry, call: Call, key: str) -> None:
+    """The value of a well-known secret is replaced, the rest stays."""
+    await call(shop(), f"/items/1?{key}=s3cr3t&a=b")
+    (span,) = telemetry.spans()
+    assert (span.attributes or {})["url.query"] == f"{key}=[REDACTED]&a=b"
+
+
+async def test_the_app_gets_the_same_messages_it_sent(call: Call) -> None:
+    """A response object that is sent twice does not collect our headers."""
+    once = JSONResponse({"a": 1})
+    app = Starlette(routes=[Route("/", lambda request: once)])
+    first = await call(app, "/")
+    second = await call(app, "/")
+    assert len(first.headers.raw) == len(second.headers.raw)
+    assert len(once.raw_headers) == 2
+
+
+async def test_a_broken_scope_is_the_apps_affair(telemetry: Telemetry) -> None:
+    """What our reading can't stand is left to the app as it is."""
+    app = Starlette()
+    seen: list[Any] = []
+
+    async def stack(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    app.middleware_stack = stack
+    await app({"type": "http"}, receive_nothing, ignore)
+    assert len(seen) == 1
+    assert telemetry.spans() == []
+
+
+def seconds(span: Any) -> float:
+    """The span's duration."""
+    return float(span.end_time - span.start_time) / 1e9
+
+
+def scope_of(path: str, kind: str = "http", **more: Any) -> dict[str, Any]:
+    """A scope as a server makes it."""
+    return {
+        "type": kind,
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(b"host", b"shop.test")],
+        "scheme": "http",
+        "http_version": "1.1",
+        "server": ("shop.test", 80),
+        "client": ("203.0.113.7", 4711),
+        "root_path": "",
+        **more,
+    }
+
+
+async def receive_nothing() -> dict[str, Any]:
+    """An empty body."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def ignore(message: Any) -> None:
+    """Send nowhere."""
