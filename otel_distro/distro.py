@@ -30,13 +30,22 @@ _DEFAULTS = {
 """For upstream's loader and instrumentations; what the user set stays."""
 
 
+_LOADER = "opentelemetry.instrumentation.auto_instrumentation._load"
+
+
+def _concerns_others(record: logging.LogRecord) -> bool:
+    """False for the loader's complaint that upstream's instrumentation does not fit a library which ours covers."""
+    return record.getMessage().partition(" ")[0] not in OWN
+
+
 class Distro(BaseDistro):  # type: ignore[misc]
     """Entry point `otel_distro` of `opentelemetry_distro`."""
 
-    def _configure(self, **kwargs: Any) -> None:  # noqa: ANN401, ARG002 - upstream's signature
+    def _configure(self, **kwargs: Any) -> None:
         config.default_environment(_DEFAULTS)
+        logging.getLogger(_LOADER).addFilter(_concerns_others)
 
-    def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:  # noqa: ANN401 - upstream's signature
+    def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         """Load one instrumentor; its failure is logged and stops no other."""
         settings = config.current()
         reason = left_out(entry_point.name, entry_point.value, settings)

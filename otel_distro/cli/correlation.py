@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from otel_distro.viewer.answer import Log, Span, Trace
     from otel_distro.viewer.query import Query
 
+SERVER_ERROR = 500
 WEBSOCKET = "WS"
 REQUEST_DURATION = "http.server.request.duration"
 REQUEST_COMPLETED = "request_completed"
@@ -96,6 +97,8 @@ def _lacks(query: Query, request: Sent, ids: Sequence[str]) -> Iterator[str]:
     servers = [span for span in trace.spans if span.kind == "server"]
     if len(servers) != 1 or not _serves(servers[0], request):
         yield f"its one server span ({len(servers)} found)"
+    if request.status >= SERVER_ERROR and not any(span.status == "error" for span in servers):
+        yield "the error status of its server span"
     if request.task is not None:
         yield from _lacks_of_task(trace, request.task, request.runs)
     if not any(_completes(log, request) for log in trace.logs):

@@ -64,11 +64,15 @@ def _say_series(series: Series) -> None:
         "min": series.min,
         "max": series.max,
     }
-    shown = "  ".join(f"{name} {value:.6g}" for name, value in facts.items() if value is not None)
+    shown = "  ".join(f"{name} {_number(value)}" for name, value in facts.items() if value is not None)
     say(f"  [{clean(series.service)}] {clean(attributes) or '-'}")
     say(f"      {shown}")
     for exemplar in series.exemplars[:1]:
-        say(f"      exemplar {exemplar.value} in trace {exemplar.trace_id}")
+        say(f"      exemplar {_number(exemplar.value)} in trace {exemplar.trace_id}")
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def _text(value: Any) -> str:

@@ -48,11 +48,11 @@ def trace_lines(trace: Trace) -> Iterator[str]:
     start = min([span.start_ns for span in spans] or [log.time_ns for log in trace.logs])
     yield _headline(trace, start)
     glyphs = GLYPHS if _can_show(GLYPHS[1]) else PLAIN_GLYPHS
-    service = ""
+    services: dict[int, str] = {}
     for entry, indent in zip(trace.entries, _indents(trace.entries, glyphs), strict=True):
         if entry.span is not None:
-            text = span_line(entry.span, service)
-            service = entry.span.service
+            services[entry.depth] = entry.span.service
+            text = span_line(entry.span, services.get(entry.depth - 1))
             yield _line(entry.span.start_ns - start, indent, text)
             for error in _exceptions(entry.span):
                 yield _line(None, _below(indent, glyphs) + glyphs[0], error)
@@ -64,10 +64,10 @@ def trace_lines(trace: Trace) -> Iterator[str]:
         yield "... and more: the trace is too large to be shown whole"
 
 
-def span_line(span: Span, service_before: str = "") -> str:
-    """Return one span in one line; its service only where it changes."""
+def span_line(span: Span, parents_service: str | None = None) -> str:
+    """Return one span in one line; its service only where it is not its parent's."""
     parts = [cut(span.name, VALUE_CHARACTERS), span.kind, milliseconds(span.duration_ms)]
-    if span.service != service_before:
+    if span.service != parents_service:
         parts.insert(1, f"[{clean(span.service)}]")
     if span.status == "error":
         parts.append(f"ERROR {cut(span.status_message, VALUE_CHARACTERS)}".rstrip())

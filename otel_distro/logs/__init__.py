@@ -1,1 +1,1 @@
-"""Log lines: values that may cross threads, one record per log call whichever libraries it passes, console lines."""
+"""Log lines: values that may cross threads, one record per log call, and the console."""

@@ -1,5 +1,7 @@
-"""One log call in progress: libraries pass records on to each other (structlog to logging, logging to loguru ...),
-and whichever way a call takes, it becomes one record, handed over by the library that was called first."""
+"""One log call in progress, and the one record that it becomes.
+
+Libraries pass calls on to each other (structlog to logging, logging to loguru): the first hands it over.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,8 @@ from otel_distro.record import HANDOVER, Discard
 from otel_distro.semconv.attributes import EXCEPTION_TYPE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from otel_distro.record import LogRecord, Value
 
 _SUPPRESS_PLAIN = "suppress_instrumentation"
@@ -34,7 +38,7 @@ THREAD = _Thread()
 
 
 def wanted() -> bool:
-    """True when a pipeline takes records, and this log call does not come from our own work on another one."""
+    """True when a pipeline takes records, and our own work on another call is not what logs now."""
     return type(HANDOVER.sink) is not Discard and not THREAD.busy
 
 
@@ -53,7 +57,7 @@ class Call:
         THREAD.call = self
 
     def passed_on(self, name: str, text: str) -> bool:  # noqa: ARG002 - for subclasses
-        """True when a call with this logger name and text, made while this one lasts, is this one passed on."""
+        """True when a call with this logger name and text, made within this one, is this one passed on."""
         return False
 
     def build(self) -> tuple[LogRecord, BaseException | None] | None:
@@ -113,14 +117,13 @@ def deliver(record: LogRecord, error: BaseException | None) -> None:
 
 def _add_exception(record: LogRecord, attributes: dict[str, Value], error: BaseException) -> None:
     where = recorded(error)
+    fields = cast("Mapping[str, str]", record.fields)
     if where is None:
         attributes.update(exception_attributes(error))
-        fields = record.fields or {}
-        mark(error, Recorded(record.trace_id, record.span_id, record.trace_flags, fields))
+        if record.export:
+            mark(error, Recorded(record.trace_id, record.span_id, record.trace_flags, fields))
         return
     attributes[EXCEPTION_TYPE.key] = exception_type(error)
-    if (
-        not record.trace_id
-    ):  # logged after its span ended, by the server: it belongs where the exception happened
+    if not record.trace_id:  # its span has ended, as when the server logs it: it belongs where it was raised
         record.trace_id, record.span_id, record.trace_flags = where.trace_id, where.span_id, where.trace_flags
-        record.fields = {**where.fields, **(record.fields or {})}
+        record.fields = {**where.fields, **fields}

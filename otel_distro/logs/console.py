@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Console", "line_format", "render_json", "render_text", "renderer"]
 
 _CHUNK = 4096
-"""A pipe that is ready takes this much at once, in one piece (PIPE_BUF): longer lines are written alone."""
+"""A pipe that is ready takes this much in one piece (PIPE_BUF): longer lines are written alone."""
 _PATIENCE_MS = 250
 
 
@@ -36,9 +36,9 @@ def renderer(kind: str, resource_fields: Mapping[str, Value]) -> Callable[[LogRe
 
 
 class Console:
-    """Writes lines to the descriptor of stdout itself: what the app put in place of `sys.stdout` is not touched.
+    """Writes lines to the descriptor of stdout; what the app put in place of `sys.stdout` is left alone.
 
-    A reader that stands still costs a quarter of a second once; then lines are dropped and counted until it reads on.
+    A reader that stands still costs a quarter of a second once; then lines are dropped until it reads on.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -50,7 +50,7 @@ class Console:
         self._lock = threading.RLock()  # a signal handler may log while this thread writes
 
     def write(self, lines: Iterable[bytes]) -> None:
-        """Write lines that end in a newline each; from any thread, also after a fork; never raises OSError."""
+        """Write lines, each with its newline; from any thread, also after a fork; never raises OSError."""
         if os.getpid() != self._pid:  # another thread of the parent may have held the lock, and begun a line
             self._pid, self._lock, self._rest = os.getpid(), threading.RLock(), b""
         with self._lock:
@@ -63,7 +63,7 @@ class Console:
                     self._give_up(chunk[-left:], chunks, begun=begun)
 
     def _give_up(self, tail: bytes, later: Iterable[bytes], *, begun: bool) -> None:
-        """Drop what the reader does not take, but keep the end of a line that was begun: it comes first next time."""
+        """Drop what the reader does not take, but for the end of a line begun: it comes first next time."""
         if begun:
             line, newline, tail = tail.partition(b"\n")
             self._rest = line + newline

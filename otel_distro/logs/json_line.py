@@ -6,6 +6,7 @@ import json
 import math
 from datetime import datetime, timezone
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from otel_distro.logs.value import PREFIX
@@ -18,30 +19,26 @@ if TYPE_CHECKING:
 
 SHORT = {field.key: field.short or field.key for field in (*LOG_FIELDS, *EVENT_FIELDS)}
 """Console name of each of our keys."""
-_RESOURCE = tuple(
-    (key, SHORT[key]) for key in ("service.name", "service.version", "deployment.environment.name")
-)
+_SERVICE = ("service.name", "service.version", "deployment.environment.name")
 _NANO, _MILLI = 10**9, 10**6
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
 def _by_json(line: dict[str, object]) -> bytes:
-    return (
-        _encode(line).encode("utf-8", "backslashreplace") + b"\n"
-    )  # what a lone surrogate becomes is a JSON escape
+    # what a lone surrogate becomes is an escape that JSON knows
+    return _encode(line).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _by_orjson() -> Callable[[dict[str, object]], bytes]:
     try:
-        import orjson
+        orjson = import_module("orjson")
     except ImportError:
         return _by_json
-    options = orjson.OPT_APPEND_NEWLINE
 
     def dumps(line: dict[str, object]) -> bytes:
         try:
-            return orjson.dumps(line, default=str, option=options)
-        except TypeError:  # what only the standard library can write: a lone surrogate
+            return bytes(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE))
+        except TypeError:  # a lone surrogate
             return _by_json(line)
 
     return dumps
@@ -88,9 +85,9 @@ def render_json(record: LogRecord, resource_fields: Mapping[str, Value]) -> byte
         line["span_id"] = f"{record.span_id:016x}"
     for key, value in (record.fields or {}).items():
         line[SHORT.get(key, key)] = value
-    for key, short in _RESOURCE:
+    for key in _SERVICE:
         if key in resource_fields:
-            line[short] = resource_fields[key]
+            line[SHORT[key]] = resource_fields[key]
     for key, value in (record.attributes or {}).items():
         name = SHORT.get(key, key)
         line[name if name not in line else PREFIX + name] = _jsonable(value)

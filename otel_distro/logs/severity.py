@@ -9,7 +9,7 @@ _LAST = 3
 
 
 def severity(level: int) -> int:
-    """DEBUG 10 is 5, INFO 20 is 9, WARNING 30 is 13, ERROR 40 is 17, CRITICAL 50 is 21; levels between keep their order."""
+    """DEBUG is 5, INFO 9, WARNING 13, ERROR 17, CRITICAL 21; levels between them keep their order."""
     if level <= 0:
         return _UNSPECIFIED
     tens, above = divmod(level, _WIDTH)

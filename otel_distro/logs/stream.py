@@ -19,9 +19,9 @@ _DEVICES = frozenset(
 
 
 def is_console(stream: object) -> bool:
-    """True for a stream that ends in this process's stdout or stderr, however it is wrapped; not for a captured one."""
+    """True for a stream that ends in stdout or stderr, however it is wrapped; not for a captured one."""
     try:
-        return stream.fileno() in (STDOUT, STDERR)  # type: ignore[attr-defined,no-any-return]
+        return stream.fileno() in (STDOUT, STDERR)  # type: ignore[attr-defined]
     except (AttributeError, OSError, TypeError, ValueError):
         return False
 
@@ -32,7 +32,7 @@ def is_console_path(path: object) -> bool:
 
 
 def stdout_descriptor() -> int | None:
-    """The file descriptor of the process's stdout: not of what the app put in place of `sys.stdout` (Celery: a logger)."""
+    """The descriptor of stdout, not of what the app put in place of `sys.stdout` (Celery: a logger)."""
     try:
         return sys.__stdout__.fileno()  # type: ignore[union-attr]
     except (AttributeError, OSError, ValueError):
@@ -40,7 +40,7 @@ def stdout_descriptor() -> int | None:
 
 
 def line_format(setting: str) -> str:
-    """`json`, `text` or `app` for the value of OTEL_DISTRO_LOG_FORMAT: auto is text when stdout is a terminal, else json."""
+    """`json`, `text` or `app` for OTEL_DISTRO_LOG_FORMAT: auto is text on a terminal, else json."""
     if setting != "auto":
         return setting
     descriptor = stdout_descriptor()

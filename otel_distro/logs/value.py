@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
+from decimal import Decimal
 from enum import Enum
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 from otel_distro.guard import rendered
 from otel_distro.semconv.attributes import LOG_FIELDS, WORK
@@ -15,7 +19,7 @@ from otel_distro.semconv.attributes import LOG_FIELDS, WORK
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from otel_distro.record import Value
+    from otel_distro.record import Scalar, Value
 
 MAX_BODY = 32768
 MAX_TEXT = 8192
@@ -26,8 +30,11 @@ PREFIX = "extra_"
 
 IDS = ("trace_id", "span_id")
 _RESERVED = {field.key for field in LOG_FIELDS} - {field.key for field in WORK} - {*IDS}
-"""Ours on each record; ids and what is known of the work in hand are only taken when there are any (`yield_names`)."""
-_SCALARS = (str, bool, int, float, bytes)
+"""Ours on each record; names of ids and of the work in hand are taken when there are any (`yield_names`)."""
+_AS_IS = frozenset({bool, float, type(None)})
+_SCALARS = frozenset({str, bool, int, float, bytes})
+_TEXTS = frozenset({dict, list, tuple, set, frozenset, int, UUID, Decimal, datetime})
+"""Types known to become text; others are looked at more closely."""
 _INT64 = 2**63
 _MAX_NODES = 512
 _MAX_DEPTH = 6
@@ -39,30 +46,26 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + _CUT
 
 
-def plain(value: object) -> Value | None:  # noqa: PLR0911 - one exit per type is the fast path
+def plain(value: Any) -> Value | None:
     """The value itself when it is an exact scalar, a tuple of exact scalars, or text; None stays None."""
     kind = type(value)
     if kind is str:
-        return cut(value, MAX_TEXT)  # type: ignore[arg-type]
-    if kind is int:
-        return value if -_INT64 <= value < _INT64 else rendered(lambda: str(value))  # type: ignore[operator,return-value]
-    if kind is bool or kind is float or value is None:
-        return value  # type: ignore[return-value]
+        return cut(value, MAX_TEXT)
+    if kind in _AS_IS or (kind is int and -_INT64 <= value < _INT64):
+        return cast("Value | None", value)
     if kind is bytes:
-        return value[:MAX_TEXT]  # type: ignore[index,no-any-return]
+        return cast("bytes", value[:MAX_TEXT])
     if kind is list or kind is tuple:
-        items = tuple(value[:MAX_COUNT])  # type: ignore[index]
+        items = tuple(value[:MAX_COUNT])
         if all(type(item) in _SCALARS for item in items):
-            return tuple(plain(item) for item in items)  # type: ignore[return-value,misc]
-    if isinstance(value, (str, int, float, Enum)):
-        return _narrowed(value)
-    return cut(rendered(lambda: _text(value)), MAX_TEXT)
+            return tuple(cast("Scalar", plain(item)) for item in items)
+    return cut(rendered(lambda: _text(value)), MAX_TEXT) if kind in _TEXTS else _narrowed(value, kind)
 
 
 def add(attributes: dict[str, Value], extras: Iterable[tuple[object, object]]) -> None:
-    """Add the app's values under their own names, at most 64 of them; names of ours get a prefix, None is left out."""
+    """Add the app's values under their own names, at most 64; names of ours get a prefix, None is left out."""
     for key, value in islice(extras, MAX_COUNT):
-        name = key if type(key) is str else rendered(lambda key=key: str(key))  # type: ignore[misc]
+        name = key if type(key) is str else rendered(partial(str, key))
         kept = plain(value)
         if kept is not None and name:
             if name in _RESERVED:
@@ -78,24 +81,25 @@ def yield_names(attributes: dict[str, Value], ours: Mapping[str, Value]) -> None
             attributes[PREFIX + key] = value
 
 
-def _narrowed(value: str | float | Enum) -> Value | None:
-    """A scalar of a subclass as the exact scalar it stands for."""
-    if isinstance(value, Enum):
-        return plain(value.value)
-    base = str if isinstance(value, str) else int if isinstance(value, int) else float
-    # the base's own conversion: the subclass may have replaced it; a proxy that only claims to be one is refused
-    convert = {str: str.__str__, int: int.__int__, float: float.__float__}[base]
-    return plain(convert(value)) if issubclass(type(value), base) else rendered(lambda: str(value))  # type: ignore[operator]
+def _narrowed(value: Any, kind: type) -> Value | None:
+    """A scalar of a subclass as the exact scalar it stands for, without its own code; all else as text."""
+    if issubclass(kind, str):
+        return cut(str.__str__(value), MAX_TEXT)
+    if issubclass(kind, float):
+        return float.__float__(value)
+    if issubclass(kind, int):
+        return plain(int.__int__(value))
+    return cut(rendered(lambda: _text(value)), MAX_TEXT)
 
 
-def _text(value: object) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value[:MAX_TEXT]).decode("utf-8", "backslashreplace")
-    if isinstance(value, BaseException):
-        return repr(value)
-    if isinstance(value, (Mapping, AbstractSet)) or isinstance(value, (list, tuple)):
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, (Mapping, AbstractSet, list, tuple)):
         return json.dumps(_Copy().of(value, 0), ensure_ascii=False, default=str)
-    return str(value)
+    return repr(value) if isinstance(value, BaseException) else str(value)
 
 
 class _Copy:
@@ -113,9 +117,7 @@ class _Copy:
         if isinstance(value, Mapping):
             pairs = islice(value.items(), MAX_COUNT)
             return {cut(str(key), MAX_KEY): self.of(item, depth + 1) for key, item in pairs}
-        if isinstance(value, AbstractSet) or (
-            isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray))
-        ):
+        if isinstance(value, (AbstractSet, Sequence)) and not isinstance(value, (str, bytes, bytearray)):
             return [self.of(item, depth + 1) for item in islice(value, MAX_COUNT)]
         return cut(rendered(lambda: str(value)), MAX_TEXT)
 

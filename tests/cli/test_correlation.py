@@ -82,6 +82,16 @@ def test_each_lack_is_named(viewer: Client, changed: dict[str, Any], lack: str) 
     assert any(lack in line for line in found.missing[0][1]), found.missing[0][1]
 
 
+def test_a_failed_request_has_an_error_span(viewer: Client) -> None:
+    """A 5xx whose server span is not an error is not correlated."""
+    viewer.send("traces", server(1))
+    viewer.send("metrics", DURATION)
+    viewer.send("logs", access_line("500"))
+    with viewer.stored() as query:
+        (found,) = correlate(query, [Sent("fail", "POST", "/checkout", 500, "r-1")]).missing
+    assert found[1] == ("the error status of its server span",)
+
+
 def test_a_response_without_id_is_not_correlated(viewer: Client) -> None:
     """Without X-Request-ID there is nothing to start from."""
     with viewer.stored() as query:

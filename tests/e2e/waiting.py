@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], what: str | Callable[[], str], timeout: float = 6.0) -> T:
+def wait_for(condition: Callable[[], T], what: str | Callable[[], str], timeout: float = 30.0) -> T:
     """Return the first true value of the condition; when the time is up, fail and say what was seen last."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):

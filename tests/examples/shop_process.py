@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATIENCE = 60  # seconds; reached only when something is broken
 UVICORN = ("uvicorn", "shop.main:app", "--host", "127.0.0.1", "--port", "0")
+PYTHON = (sys.executable, "-m")
+INSTRUMENTED = (str(Path(sys.executable).with_name("opentelemetry-instrument")), *PYTHON)
 WORKER = ("celery", "-A", "shop.worker", "worker", "--pool", "solo")
 
 
@@ -37,12 +39,14 @@ class Program:
     """A running process and the file its output goes to."""
 
     def __init__(self, arguments: tuple[str, ...], data_dir: Path, log: Path, **environment: str) -> None:
+        """Run it by `python -m`, or with OTEL_ variables given under `opentelemetry-instrument`."""
         self.log = log
+        command = INSTRUMENTED if any(name.startswith("OTEL_") for name in environment) else PYTHON
         own = ("OTEL_", "SHOP_", "PYTHONPATH", "STRIPE_", "LIVEKIT_")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *arguments],
+                [*command, *arguments],
                 cwd=EXAMPLES,
                 env=inherited | {"SHOP_DATA_DIR": str(data_dir)} | environment,
                 stdout=output,

@@ -36,8 +36,12 @@ class Active:
         self._seen: set[tuple[str, ...]] = set()
         self._pid = os.getpid()
         self._observed = False
-        self.add = self._open.add
         self.discard = self._open.discard
+
+    def add(self, exchange: Open) -> None:
+        """Count it from now on; its key is reported, with zero, for ever after."""
+        self._open.add(exchange)
+        self._seen.add(exchange.key)
 
     def observe(self) -> None:
         """Create the instrument, on the first call only: the API has no way to remove one."""
@@ -53,9 +57,8 @@ class Active:
             self._pid = os.getpid()
             self._open.clear()
             self._seen.clear()
-        counts = dict.fromkeys(self._seen, 0)
+        counts = dict.fromkeys(list(self._seen), 0)
         for exchange in list(self._open):
             counts[exchange.key] = counts.get(exchange.key, 0) + 1
-        self._seen.update(counts)
         keys = [attribute.key for attribute in self._metric.attributes]
         return [Observation(count, dict(zip(keys, key, strict=True))) for key, count in counts.items()]

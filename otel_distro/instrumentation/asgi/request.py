@@ -45,7 +45,6 @@ class ServerRequest(Observation):
     __slots__ = (
         "_counts_received",
         "_first",
-        "_is_event_stream",
         "_parts",
         "_received",
         "_sent",

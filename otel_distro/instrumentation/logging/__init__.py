@@ -1,4 +1,4 @@
-"""The standard library's logging: every record that passes the app's own levels, whatever handlers there are."""
+"""The standard library's logging: every record that passes the app's levels, whatever its handlers are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _logger = logging.getLogger("otel_distro")
 
 
 class LoggingInstrumentor(Instrumentor):
-    """Records what the app logs; with a console of ours, its lines take the place of the app's own console lines."""
+    """Records what the app logs; lines of our console take the place of those of its console handlers."""
 
     _undo: tuple[Callable[[], None], ...] = ()
 

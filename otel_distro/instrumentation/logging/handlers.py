@@ -1,4 +1,4 @@
-"""The two methods of `logging` that every record passes: where it meets its handlers, and where a handler takes it."""
+"""The two methods of `logging` that each record passes: to all of its handlers, and to one of them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Patch:
     """Our versions of `Logger.callHandlers` and `Handler.handle`, in place until `remove`.
 
-    They are methods, not a handler on the root logger: that would silence `lastResort` and `basicConfig`, is thrown away
-    by Celery and `dictConfig`, and does not see loggers that do not propagate (uvicorn's).
+    Methods, not a handler on the root logger: that would silence `lastResort` and `basicConfig`, is thrown
+    away by Celery and `dictConfig`, and does not see loggers that do not propagate (uvicorn's).
     """
 
     def __init__(self, *, own_console: bool, own_access_line: bool, without_handlers: bool) -> None:
@@ -42,7 +42,7 @@ class Patch:
     def _replace(self, owner: type, name: str, make: Callable[[Any], Any]) -> None:
         original = owner.__dict__[name]
         ours = make(original)
-        # Those who look for the caller of a log call (loguru's InterceptHandler recipe) skip frames by logging's file name.
+        # Recipes that look for the caller (loguru's InterceptHandler) skip the frames of logging's file.
         ours.__code__ = ours.__code__.replace(co_filename=logging.addLevelName.__code__.co_filename)
         ours.__wrapped__ = original
         setattr(owner, name, ours)
@@ -90,7 +90,7 @@ def take_line(handler: logging.Handler, record: logging.LogRecord, call: StdlibC
 
 
 def writes_to_console(handler: logging.Handler) -> bool:
-    """True when the handler's lines end in stdout or stderr (also rich's, which has a console instead of a stream)."""
+    """True when its lines end in stdout or stderr (also rich's, which has a console instead of a stream)."""
     if isinstance(handler, logging.FileHandler):
         return is_console_path(handler.baseFilename)
     if isinstance(handler, logging.StreamHandler):

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def pin_root_level(level: int) -> Callable[[], None]:
-    """Set the root logger's level, and keep it when the app or Celery configures logging later; returns the undo."""
+    """Set the root logger's level, and keep it when logging is configured later; returns the undo."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(level)
 
-    def keep(self: logging.Logger, level: int | str) -> None:
+    def keep(_root: logging.Logger, level: int | str) -> None:
         logging._checkLevel(level)  # type: ignore[attr-defined]  # noqa: SLF001 - a wrong level raises as it did
 
     root_class, name = type(root), "setLevel"

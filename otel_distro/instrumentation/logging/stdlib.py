@@ -35,7 +35,7 @@ class StdlibCall(Call):
         self.own_access_line = own_access_line
 
     def passed_on(self, name: str, text: str) -> bool:  # noqa: ARG002 - its new name does not matter
-        """loguru's InterceptHandler recipe: the same text, logged again while the handlers run."""
+        """The InterceptHandler recipe of loguru: the same text, logged again while the handlers run."""
         return text == cut(rendered(self.shown.getMessage), MAX_BODY)
 
     def build(self) -> tuple[LogRecord, BaseException | None] | None:

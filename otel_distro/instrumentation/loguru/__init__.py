@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class LoguruInstrumentor(Instrumentor):
-    """Records where loguru makes its records: `remove()`, `add()` and `configure()` change nothing about that."""
+    """Records where loguru makes its records: `remove()`, `add()` and `configure()` do not change that."""
 
     _patch: Patch | None = None
 

@@ -1,4 +1,4 @@
-"""The two methods of loguru that every record passes: where it is made, and where a sink's handler takes it."""
+"""The two methods of loguru that each record passes: where it is made, and where a handler takes it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Patch:
     def _log(self, original: Any) -> Any:
         patch = self
 
-        def _log(  # noqa: PLR0913, PLR0917 - loguru's signature
+        def _log(  # noqa: PLR0913 - loguru's signature
             self: Any, level: Any, from_decorator: Any, options: Any, message: Any, args: Any, kwargs: Any
         ) -> Any:
             deeper = [*options]

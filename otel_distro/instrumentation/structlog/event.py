@@ -41,7 +41,7 @@ _PRINTERS = "structlog._output"
 
 
 class Wrapped(NamedTuple):
-    """The logger that structlog calls in the end, structlog's signal to drop an event, and whose the console is."""
+    """The logger that structlog calls in the end, its signal to drop an event, and whose the console is."""
 
     logger: Any
     drop: type[Exception]
@@ -49,7 +49,7 @@ class Wrapped(NamedTuple):
 
     @property
     def is_stdlib(self) -> bool:
-        """structlog feeds the standard library, which decides by its levels."""
+        """True when it is the standard library's, which decides by its levels."""
         return isinstance(self.logger, (logging.Logger, logging.LoggerAdapter))
 
     @property
@@ -61,7 +61,7 @@ class Wrapped(NamedTuple):
 
 
 class EventCall(Call):
-    """A call of a structlog logger; its values are taken as the processors made them, before they are rendered."""
+    """A call of a structlog logger; its values are taken as processors made them, before they are rendered."""
 
     __slots__ = ("error", "event", "exc_info", "location", "method", "values", "wrapped")
 

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 
 from tests.conftest import Telemetry
 from tests.instrumentation.asgi.conftest import Call
+from tests.instrumentation.asgi.scopes import ignore, receive_nothing, scope_of
 
 pytestmark = pytest.mark.usefixtures("instrumented")
 
@@ -57,12 +58,12 @@ def shop() -> FastAPI:
 
 
 async def test_twenty_one_requests_are_twenty_one_spans(telemetry: Telemetry, call: Call) -> None:
-    """Each plain request gives one span and nothing else."""
+    """Each plain request gives one span and one access line, and nothing else."""
     app = shop()
     for number in range(21):
         await call(app, f"/items/{number}")
     assert [(span.name, span.kind) for span in telemetry.spans()] == [("GET /items/{item_id}", SpanKind.SERVER)] * 21
-    assert telemetry.logs() == []
+    assert [record.body for record in telemetry.logs()] == ["request_completed"] * 21
 
 
 async def test_the_span_says_what_was_asked_and_answered(telemetry: Telemetry, call: Call) -> None:
@@ -169,8 +170,7 @@ async def test_an_unhandled_exception_is_recorded_once_and_raised_on(telemetry: 
     assert attributes["error.type"] == "RuntimeError"
     assert span.status.status_code is StatusCode.ERROR
     assert span.events == ()
-    (record,) = telemetry.logs()
-    assert record.event_name == "exception"
+    (record,) = [record for record in telemetry.logs() if record.event_name == "exception"]
     assert span.context is not None
     assert (record.trace_id, record.span_id) == (span.context.trace_id, span.context.span_id)
     assert dict(record.fields or {}) == {"request_id": attributes["request_id"]}
@@ -185,7 +185,7 @@ async def test_a_handled_5xx_is_an_error_and_a_4xx_is_none(telemetry: Telemetry,
     busy, missing = telemetry.spans()
     assert ((busy.attributes or {})["error.type"], busy.status.status_code) == ("503", StatusCode.ERROR)
     assert ("error.type" in (missing.attributes or {}), missing.status.status_code) == (False, StatusCode.UNSET)
-    assert telemetry.logs() == []
+    assert [record.body for record in telemetry.logs()] == ["request_completed"] * 2
 
 
 async def test_an_app_without_error_middleware_answers_500_by_its_server(telemetry: Telemetry) -> None:
@@ -330,7 +330,8 @@ async def test_a_cancelled_request_ends_its_span_without_blame(telemetry: Teleme
     with pytest.raises(asyncio.CancelledError):
         await task
     (span,) = telemetry.spans()
-    assert (span.name, span.status.status_code, telemetry.logs()) == ("GET /wait", StatusCode.UNSET, [])
+    assert (span.name, span.status.status_code) == ("GET /wait", StatusCode.UNSET)
+    assert [record.event_name for record in telemetry.logs()] == ["http.server.request_completed"]
     assert telemetry.points("http.server.active_requests")[-1].value == 0
 
 
@@ -382,30 +383,3 @@ async def test_a_broken_scope_is_the_apps_affair(telemetry: Telemetry) -> None:
 def seconds(span: Any) -> float:
     """The span's duration."""
     return float(span.end_time - span.start_time) / 1e9
-
-
-def scope_of(path: str, kind: str = "http", **more: Any) -> dict[str, Any]:
-    """A scope as a server makes it."""
-    return {
-        "type": kind,
-        "method": "GET",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(b"host", b"shop.test")],
-        "scheme": "http",
-        "http_version": "1.1",
-        "server": ("shop.test", 80),
-        "client": ("203.0.113.7", 4711),
-        "root_path": "",
-        **more,
-    }
-
-
-async def receive_nothing() -> dict[str, Any]:
-    """An empty body."""
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def ignore(message: Any) -> None:
-    """Send nowhere."""
