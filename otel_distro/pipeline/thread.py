@@ -237,7 +237,8 @@ class Worker:
     def _log(self, record: LogRecord) -> None:
         if record.console:
             self._console.append(record)
-        self._add("logs", self.outputs.logs, record)
+        if record.export:
+            self._add("logs", self.outputs.logs, record)
 
     def _add(self, signal: str, exporters: Sequence[Exporter], item: Any) -> None:  # noqa: ANN401 - a span or a record
         if not exporters:

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
-from otel_distro.semconv._model import DURATION_BUCKETS, Attribute, Event, Instrument, Kind, Metric, Source, Span
+from otel_distro.semconv._model import (
+    DURATION_BUCKETS,
+    Attribute,
+    Event,
+    Instrument,
+    Kind,
+    Metric,
+    Source,
+    Span,
+)
 from otel_distro.semconv.attributes import ERROR_TYPE, EXEMPLAR, SERVER_ADDRESS, SERVER_PORT
 
 SCOPE = "otel_distro.sqlalchemy"
 
 SYSTEM = Attribute("db.system.name", "Which database", bound="SQLAlchemy dialects")
 NAMESPACE = Attribute("db.namespace", "Database name", bound="databases of the app")
-OPERATION = Attribute("db.operation.name", "SELECT, INSERT, ...; BATCH before it when it is an executemany", bound="SQL keywords")
-COLLECTION = Attribute("db.collection.name", "The table, when the statement has one", bound="tables of the app")
-SUMMARY = Attribute("db.query.summary", "Operation and tables, low cardinality", bound="statements of the app")
+OPERATION = Attribute(
+    "db.operation.name",
+    "SELECT, INSERT, ...; BATCH before it when it is an executemany",
+    bound="SQL keywords",
+)
+COLLECTION = Attribute(
+    "db.collection.name", "The table, when the statement has one", bound="tables of the app"
+)
+SUMMARY = Attribute(
+    "db.query.summary", "Operation and tables, low cardinality", bound="statements of the app"
+)
 TEXT = Attribute("db.query.text", "The statement with literals replaced by ?", sensitive=True)
 BATCH_SIZE = Attribute("db.operation.batch.size", "Parameter sets of an executemany, from two on")
 ROWS = Attribute("db.response.returned_rows", "Rows returned, when the driver says before they are fetched")
-AFFECTED_ROWS = Attribute("db.response.affected_rows", "Rows inserted, updated or deleted, when the driver says")
+AFFECTED_ROWS = Attribute(
+    "db.response.affected_rows", "Rows inserted, updated or deleted, when the driver says"
+)
 RESPONSE_STATUS = Attribute("db.response.status_code", "SQLSTATE or the driver's error code")
 SLOW = Attribute("db.query.slow", "The query took longer than OTEL_DISTRO_SLOW_QUERY_MS")
 POOL_NAME = Attribute("db.client.connection.pool.name", "Which pool", bound="engines of the app")
@@ -50,7 +69,15 @@ SLOW_QUERIES = Metric(
 
 def _pool(name: str, instrument: Instrument, unit: str, brief: str, *, observable: bool = True) -> Metric:
     histogram = instrument is Instrument.HISTOGRAM
-    return Metric(name, instrument, unit, brief, (POOL_NAME,), DURATION_BUCKETS if histogram else (), observable=observable)
+    return Metric(
+        name,
+        instrument,
+        unit,
+        brief,
+        (POOL_NAME,),
+        DURATION_BUCKETS if histogram else (),
+        observable=observable,
+    )
 
 
 CONNECTION_COUNT = Metric(
@@ -61,12 +88,20 @@ CONNECTION_COUNT = Metric(
     (POOL_NAME, STATE),
     observable=True,
 )
-CONNECTION_MAX = _pool("db.client.connection.max", Instrument.UPDOWNCOUNTER, "{connection}", "Most connections the pool may open")
+CONNECTION_MAX = _pool(
+    "db.client.connection.max", Instrument.UPDOWNCOUNTER, "{connection}", "Most connections the pool may open"
+)
 CONNECTION_IDLE_MAX = _pool(
-    "db.client.connection.idle.max", Instrument.UPDOWNCOUNTER, "{connection}", "Most idle connections the pool keeps"
+    "db.client.connection.idle.max",
+    Instrument.UPDOWNCOUNTER,
+    "{connection}",
+    "Most idle connections the pool keeps",
 )
 CONNECTION_PENDING = _pool(
-    "db.client.connection.pending_requests", Instrument.UPDOWNCOUNTER, "{request}", "Requests waiting for a connection now"
+    "db.client.connection.pending_requests",
+    Instrument.UPDOWNCOUNTER,
+    "{request}",
+    "Requests waiting for a connection now",
 )
 CONNECTION_TIMEOUTS = _pool(
     "db.client.connection.timeouts",
@@ -76,13 +111,25 @@ CONNECTION_TIMEOUTS = _pool(
     observable=False,
 )
 CONNECTION_WAIT_TIME = _pool(
-    "db.client.connection.wait_time", Instrument.HISTOGRAM, "s", "Time until the pool gave a connection", observable=False
+    "db.client.connection.wait_time",
+    Instrument.HISTOGRAM,
+    "s",
+    "Time until the pool gave a connection",
+    observable=False,
 )
 CONNECTION_USE_TIME = _pool(
-    "db.client.connection.use_time", Instrument.HISTOGRAM, "s", "Time a connection was borrowed", observable=False
+    "db.client.connection.use_time",
+    Instrument.HISTOGRAM,
+    "s",
+    "Time a connection was borrowed",
+    observable=False,
 )
 CONNECTION_CREATE_TIME = _pool(
-    "db.client.connection.create_time", Instrument.HISTOGRAM, "s", "Time to open a connection", observable=False
+    "db.client.connection.create_time",
+    Instrument.HISTOGRAM,
+    "s",
+    "Time to open a connection",
+    observable=False,
 )
 METRICS = (
     OPERATION_DURATION,

@@ -92,4 +92,6 @@ class SqlalchemyInstrumentor(Instrumentor):
 def _engines(options: Mapping[str, Any]) -> list[Engine]:
     named: Iterable[Engine | AsyncEngine] = options.get("engines") or ()
     one = options.get("engine")
-    return [getattr(engine, "sync_engine", engine) for engine in (*named, *([one] if one is not None else ()))]
+    return [
+        getattr(engine, "sync_engine", engine) for engine in (*named, *([one] if one is not None else ()))
+    ]

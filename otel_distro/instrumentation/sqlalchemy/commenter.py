@@ -47,7 +47,9 @@ class Commenter:
             _PROPAGATOR.inject(values, set_span_in_context(span))
         values = {key: value for key, value in values.items() if self._options.get(key, True)}
         values.update(context.get_value(FRAMEWORK_TAGS) or {})  # type: ignore[call-overload]
-        pairs = (f"{_quoted(key)}='{_quoted(value)}'" for key, value in sorted(values.items()) if value is not None)
+        pairs = (
+            f"{_quoted(key)}='{_quoted(value)}'" for key, value in sorted(values.items()) if value is not None
+        )
         text = ",".join(pairs)
         return f" /*{text}*/" if text else ""
 

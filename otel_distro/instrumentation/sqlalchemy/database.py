@@ -5,11 +5,20 @@ from __future__ import annotations
 from pathlib import PurePath
 from threading import Lock
 from typing import TYPE_CHECKING
-from weakref import WeakSet, WeakValueDictionary, ref
+from weakref import WeakValueDictionary, ref
 
 from otel_distro.instrumentation.sqlalchemy.statement import MAX_READ, Statement, read
 from otel_distro.semconv.attributes import SERVER_ADDRESS, SERVER_PORT
-from otel_distro.semconv.db import AFFECTED_ROWS, COLLECTION, NAMESPACE, OPERATION, ROWS, SUMMARY, SYSTEM, TEXT
+from otel_distro.semconv.db import (
+    AFFECTED_ROWS,
+    COLLECTION,
+    NAMESPACE,
+    OPERATION,
+    ROWS,
+    SUMMARY,
+    SYSTEM,
+    TEXT,
+)
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -79,11 +88,9 @@ class Database:
         """How the app wants this engine's statements commented; None: as all engines."""
         self.waiting: set[object] = set()
         """One token per request that waits for a connection now."""
-        self.taken: WeakSet[ConnectionPoolEntry] = WeakSet()
-        """Connections handed out, where the pool itself does not count them."""
-        self.pool: ref[Pool] | None = None
-        self._pools: WeakSet[Pool] = WeakSet()
-        self._engine = ref(engine)
+        self.taken: set[ConnectionPoolEntry] = set()
+        """Connections handed out and not returned, whatever the pool itself counts."""
+        self._engine = ref(_proper(engine))
         self._statements: dict[str, Entry] = {}
         self._batches: dict[str, Entry] = {}
         self.address, self.port = _server(engine)
@@ -120,22 +127,24 @@ class Database:
         made = entries[statement] = Entry(read(statement, self.dialect), self, batch=batch)
         return made
 
-    def follow(self, pool: Pool) -> None:
-        """Count this pool's connections too: an engine gets a new one by `dispose()`."""
-        with _lock:
-            self._pools.add(pool)
-            self.pool = ref(pool)
-
-    def pools(self) -> list[Pool]:
-        """The engine's pool, and those before it whose connections are still out."""
-        with _lock:
-            return list(self._pools)
+    @property
+    def pool(self) -> Pool | None:
+        """The engine's pool now; `dispose()` gives an engine a new one."""
+        engine = self._engine()
+        return None if engine is None else engine.pool
 
     def leave(self) -> None:
         """Take this off its engine."""
         engine = self._engine()
         if engine is not None and getattr(engine.dialect, _ATTRIBUTE, None) is self:
             delattr(engine.dialect, _ATTRIBUTE)
+
+
+def _proper(engine: Engine) -> Engine:
+    """The engine itself, of which `execution_options()` makes short-lived variants."""
+    while hasattr(engine, "_proxied"):
+        engine = engine._proxied  # noqa: SLF001 - the one way back
+    return engine
 
 
 _lock = Lock()
@@ -149,9 +158,9 @@ def database_of(engine: Engine) -> Database:
         return known
     made = Database(engine)
     with _lock:
-        known = getattr(engine.dialect, _ATTRIBUTE, None)
-        if known is not None:
-            return known
+        other: Database | None = getattr(engine.dialect, _ATTRIBUTE, None)
+        if other is not None:
+            return other
         made.pool_name = _free_name(_pool_name(engine, made))
         _named[made.pool_name] = made
         setattr(engine.dialect, _ATTRIBUTE, made)
@@ -184,7 +193,13 @@ def _pool_name(engine: Engine, database: Database) -> str:
     given = engine.pool.logging_name or engine.logging_name
     if given:
         return str(given)[:100]
-    place = "" if not database.address else f"{database.address}:{database.port}" if database.port else database.address
+    place = (
+        ""
+        if not database.address
+        else f"{database.address}:{database.port}"
+        if database.port
+        else database.address
+    )
     return f"{database.dialect}://{place}/{database.namespace or ''}"[:200]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -27,12 +28,12 @@ from otel_distro.semconv.db import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from opentelemetry.metrics import CallbackOptions, Meter
     from sqlalchemy.engine import Engine
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
+    from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
     from otel_distro.instrumentation.sqlalchemy.database import Database
 
@@ -49,8 +50,6 @@ def patch(engine_class: type[Engine], timeout: type[Exception]) -> None:
     borrow = engine_class.raw_connection
 
     def raw_connection(self: Engine) -> PoolProxiedConnection:
-        if suppressed(get_current()):
-            return borrow(self)
         waiting, token = database_of(self).waiting, object()
         waiting.add(token)
         start = perf_counter()
@@ -62,7 +61,7 @@ def patch(engine_class: type[Engine], timeout: type[Exception]) -> None:
         finally:
             waiting.discard(token)
         with _GUARD:
-            _borrowed(database_of(self), self.pool, connection, start)
+            _borrowed(database_of(self), connection, start)
         return connection
 
     raw_connection.__doc__ = borrow.__doc__
@@ -77,20 +76,19 @@ def unpatch(engine_class: type[Engine]) -> None:
         engine_class.raw_connection = original  # type: ignore[method-assign]
 
 
-def _borrowed(database: Database, pool: Pool, connection: PoolProxiedConnection, start: float) -> None:
+def _borrowed(database: Database, connection: PoolProxiedConnection, start: float) -> None:
     now = perf_counter()
-    measure, key = HANDOVER.sink.measure, (database.pool_name,)
-    if database.pool is None or database.pool() is not pool:
-        database.follow(pool)
     record: Any = connection._connection_record  # noqa: SLF001 - the one way from a connection to its record
-    if not hasattr(pool, "checkedout"):
-        database.taken.add(record)
+    database.taken.add(record)
+    setattr(record, _BORROWED, (database, now))
+    if suppressed(get_current()):
+        return
+    measure, key = HANDOVER.sink.measure, (database.pool_name,)
     measure(Measurement(CONNECTION_WAIT_TIME, now - start, key))
     created = getattr(record, _CREATED, None)
     if created is not None:
         setattr(record, _CREATED, None)
         measure(Measurement(CONNECTION_CREATE_TIME, created, key))
-    setattr(record, _BORROWED, (database, now))
 
 
 def _measure_timeout(engine: Engine) -> None:
@@ -111,8 +109,9 @@ def returned(connection: DBAPIConnection | None, record: ConnectionPoolEntry) ->
         with _GUARD:
             database, since = borrowed
             database.taken.discard(record)
-            used = perf_counter() - since
-            HANDOVER.sink.measure(Measurement(CONNECTION_USE_TIME, used, (database.pool_name,)))
+            if not suppressed(get_current()):
+                used = perf_counter() - since
+                HANDOVER.sink.measure(Measurement(CONNECTION_USE_TIME, used, (database.pool_name,)))
 
 
 def detached(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
@@ -123,23 +122,21 @@ def detached(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
 # -- what is observed when a reader asks
 
 
-def _used(database: Database, pool: Any) -> int:
-    return int(pool.checkedout()) if hasattr(pool, "checkedout") else len(database.taken)
+State = Iterator[tuple[int, dict[str, str]]]
+"""Values of one metric for one pool, with the attributes besides its name."""
 
 
-def _idle(database: Database, pool: Any) -> int:
+def _count(database: Database, pool: Any) -> State:
+    yield len(database.taken), {STATE.key: "used"}
     if hasattr(pool, "checkedin"):
-        return int(pool.checkedin())
-    kept = {"StaticPool": int("connection" in vars(pool)), "SingletonThreadPool": len(getattr(pool, "_all_conns", ()))}
-    return max(0, kept.get(type(pool).__name__, 0) - len(database.taken))
-
-
-def _count(database: Database) -> Iterator[tuple[int, dict[str, str]]]:
-    pools = database.pools()
-    shared = not all(hasattr(pool, "checkedout") for pool in pools)
-    used = len(database.taken) if shared else sum(_used(database, pool) for pool in pools)
-    yield used, {STATE.key: "used"}
-    yield sum(_idle(database, pool) for pool in pools), {STATE.key: "idle"}
+        idle = pool.checkedin()
+    else:
+        kept = {
+            "StaticPool": "connection" in vars(pool),
+            "SingletonThreadPool": len(getattr(pool, "_all_conns", ())),
+        }
+        idle = max(0, kept.get(type(pool).__name__, 0) - len(database.taken))
+    yield idle, {STATE.key: "idle"}
 
 
 def _size(pool: Any) -> int | None:
@@ -150,35 +147,35 @@ def _size(pool: Any) -> int | None:
     return {"NullPool": 0, "StaticPool": 1}.get(type(pool).__name__, size)
 
 
-def _max(database: Database) -> Iterator[tuple[int, dict[str, str]]]:
-    pool = database.pool() if database.pool else None
+def _max(_database: Database, pool: Any) -> State:
     overflow, size = getattr(pool, "_max_overflow", None), _size(pool)
-    if overflow is not None and overflow >= 0 and size:
-        yield size + overflow, {}
-    elif type(pool).__name__ == "StaticPool":
+    if type(pool).__name__ == "StaticPool":
         yield 1, {}
+    elif overflow is not None and overflow >= 0 and size:
+        yield size + overflow, {}
 
 
-def _idle_max(database: Database) -> Iterator[tuple[int, dict[str, str]]]:
-    pool = database.pool() if database.pool else None
+def _idle_max(_database: Database, pool: Any) -> State:
     size = _size(pool)
-    if pool is not None and size is not None:
+    if size is not None:
         yield size, {}
 
 
-def _pending(database: Database) -> Iterator[tuple[int, dict[str, str]]]:
+def _pending(database: Database, _pool: Any) -> State:
     yield len(database.waiting), {}
 
 
-def _callback(
-    state: Callable[[Database], Iterator[tuple[int, dict[str, str]]]],
-) -> Callable[[CallbackOptions], Iterable[Observation]]:
+def _callback(state: Callable[[Database, Any], State]) -> Callable[[CallbackOptions], Iterable[Observation]]:
     def observe(_options: CallbackOptions) -> list[Observation]:
         observations: list[Observation] = []
         for database in databases():
-            with _GUARD:
-                name = {POOL_NAME.key: database.pool_name}
-                observations += [Observation(value, {**name, **more}) for value, more in state(database)]
+            pool = database.pool
+            if pool is not None:
+                with _GUARD:
+                    name = {POOL_NAME.key: database.pool_name}
+                    observations += [
+                        Observation(value, {**name, **more}) for value, more in state(database, pool)
+                    ]
         return observations
 
     return observe

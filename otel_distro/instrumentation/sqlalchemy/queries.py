@@ -122,7 +122,9 @@ class Queries:
         if start and failure.connection is not None:
             context.otel_distro_start = 0
             with _GUARD:
-                self._finish(failure.connection, failure.statement or "", context, (start, end), (-1, 0), failure)
+                self._finish(
+                    failure.connection, failure.statement or "", context, (start, end), (-1, 0), failure
+                )
 
     def _finish(
         self,

@@ -7,12 +7,16 @@ MAX_LENGTH = 255
 
 _NESTED = frozenset(("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"))
 _DEFINITIONS = frozenset(("CREATE", "DROP", "ALTER", "REFRESH", "COMMENT"))
-_ON_A_TABLE = frozenset(("INSERT", "UPDATE", "MERGE", "REPLACE", "TRUNCATE", "COPY", "LOCK", "CALL", "EXEC", "EXECUTE"))
+_ON_A_TABLE = frozenset(
+    ("INSERT", "UPDATE", "MERGE", "REPLACE", "TRUNCATE", "COPY", "LOCK", "CALL", "EXEC", "EXECUTE")
+)
 _READS = frozenset(
     ("SELECT", "VALUES", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "PRAGMA", "SET", "RESET", "USE", "BEGIN", "START", "COMMIT",
      "ROLLBACK", "SAVEPOINT", "RELEASE", "DECLARE", "FETCH", "CLOSE", "LISTEN", "UNLISTEN")
 )  # fmt: skip
-_OTHERS = frozenset(("ANALYZE", "ATTACH", "DETACH", "GRANT", "REVOKE", "NOTIFY", "PREPARE", "REINDEX", "VACUUM"))
+_OTHERS = frozenset(
+    ("ANALYZE", "ATTACH", "DETACH", "GRANT", "REVOKE", "NOTIFY", "PREPARE", "REINDEX", "VACUUM")
+)
 OPERATIONS = _NESTED | _DEFINITIONS | _ON_A_TABLE | _READS | _OTHERS
 """First words that name an operation; a statement that begins with another word has none."""
 
@@ -189,7 +193,7 @@ class Summary:
         if word not in OPERATIONS:
             self._begun = self._begun or word.isalnum()
             return False
-        if self.main is None and len(self._levels) == 1 or not self._begun:
+        if (self.main is None and len(self._levels) == 1) or not self._begun:
             self.main = self.main or word
         self._begun, level.defines, level.queries = True, False, True
         self._operations.append((word, []))

@@ -26,7 +26,9 @@ def _count(connection: Connection, outcome: str, *, closing: bool = False) -> No
             return
         if not connection._is_autocommit_isolation():  # noqa: SLF001 - asking in public costs a query
             database = database_of(connection.engine)
-            HANDOVER.sink.measure(Measurement(TRANSACTIONS, 1, (database.system, database.namespace, outcome)))
+            HANDOVER.sink.measure(
+                Measurement(TRANSACTIONS, 1, (database.system, database.namespace, outcome))
+            )
 
 
 def patch(root: type[RootTransaction]) -> None:
@@ -59,7 +61,11 @@ def patch(root: type[RootTransaction]) -> None:
             if active:
                 _count(self.connection, "rollback", closing=True)
 
-    replaced: dict[str, Any] = {"commit": counted_commit, "rollback": counted_rollback, "close": counted_close}
+    replaced: dict[str, Any] = {
+        "commit": counted_commit,
+        "rollback": counted_rollback,
+        "close": counted_close,
+    }
     for name, method in replaced.items():
         method.__doc__ = getattr(root, name).__doc__
         setattr(root, name, method)

@@ -40,7 +40,10 @@ def state(telemetry: Telemetry) -> dict[str, tuple[int, int]]:
 def values(telemetry: Telemetry, name: str) -> dict[str, int]:
     """Values of `db.client.connection.<name>` by pool; of a histogram its count."""
     points = telemetry.points(f"db.client.connection.{name}")
-    return {point.attributes[NAME]: getattr(point, "value", None) or getattr(point, "count", 0) for point in points}
+    return {
+        point.attributes[NAME]: getattr(point, "value", None) or getattr(point, "count", 0)
+        for point in points
+    }
 
 
 def test_a_queue_pool_is_counted(engine: Engine, telemetry: Telemetry) -> None:
@@ -50,11 +53,15 @@ def test_a_queue_pool_is_counted(engine: Engine, telemetry: Telemetry) -> None:
     assert state(telemetry) == {"sqlite:///shop.db": (0, 2)}
     assert values(telemetry, "max") == {"sqlite:///shop.db": 15}
     assert values(telemetry, "idle.max") == {"sqlite:///shop.db": 5}
-    times = [values(telemetry, name)["sqlite:///shop.db"] for name in ("wait_time", "use_time", "create_time")]
+    times = [
+        values(telemetry, name)["sqlite:///shop.db"] for name in ("wait_time", "use_time", "create_time")
+    ]
     assert times == [2, 2, 1]
 
 
-def test_an_unlimited_pool_has_no_maximum(tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> None:
+def test_an_unlimited_pool_has_no_maximum(
+    tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
+) -> None:
     """With unlimited overflow no maximum is told."""
     engine = create_engine(f"sqlite:///{tmp_path}/a.db", max_overflow=-1)
     with engine.connect():
@@ -70,7 +77,9 @@ async def test_an_async_pool_is_counted_once(async_engine: AsyncEngine, telemetr
     assert state(telemetry) == {"sqlite:///shop.db": (0, 1)}
 
 
-def test_a_null_pool_has_no_idle_connections(tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> None:
+def test_a_null_pool_has_no_idle_connections(
+    tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
+) -> None:
     """A NullPool's connections are used or gone, and each borrowing opens one."""
     engine = create_engine(f"sqlite:///{tmp_path}/a.db", poolclass=NullPool)
     with engine.connect(), engine.connect():
@@ -91,7 +100,9 @@ def test_pools_of_one_connection_are_counted(
     engine.dispose()
 
 
-def test_engines_of_one_database_are_told_apart(tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> None:
+def test_engines_of_one_database_are_told_apart(
+    tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
+) -> None:
     """The second engine's pool has a number after its name; a name given by the app is used as it is."""
     url = f"sqlite:///{tmp_path}/a.db"
     engines = [create_engine(url), create_engine(url), create_engine(url, pool_logging_name="mine")]
@@ -113,7 +124,9 @@ def test_dispose_keeps_the_name_and_what_is_out(engine: Engine, telemetry: Telem
     assert state(telemetry)["sqlite:///shop.db"][0] == 0
 
 
-def test_a_collected_engine_is_gone(tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> None:
+def test_a_collected_engine_is_gone(
+    tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
+) -> None:
     """An engine that nobody holds any more is not reported, and its name is free again."""
     for _ in range(2):
         engine = create_engine(f"sqlite:///{tmp_path}/a.db")
@@ -125,7 +138,9 @@ def test_a_collected_engine_is_gone(tmp_path: Path, instrumented: SqlalchemyInst
     assert state(telemetry) == {}
 
 
-def test_waiting_requests_and_timeouts_are_counted(tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> None:
+def test_waiting_requests_and_timeouts_are_counted(
+    tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
+) -> None:
     """A request that waits is pending; one that gives up is a timeout, and its wait is no wait time."""
     engine = create_engine(f"sqlite:///{tmp_path}/a.db", pool_size=1, max_overflow=0, pool_timeout=0.5)
     failures: list[type[Exception]] = []
@@ -144,10 +159,15 @@ def test_waiting_requests_and_timeouts_are_counted(tmp_path: Path, instrumented:
         assert list(values(telemetry, "pending_requests").values()) == [0]
     engine.dispose()
     assert failures == [PoolTimeoutError]
-    assert (values(telemetry, "timeouts"), values(telemetry, "wait_time")) == ({"sqlite:///a.db": 1}, {"sqlite:///a.db": 1})
+    assert (values(telemetry, "timeouts"), values(telemetry, "wait_time")) == (
+        {"sqlite:///a.db": 1},
+        {"sqlite:///a.db": 1},
+    )
 
 
-async def test_an_async_wait_is_measured(tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> None:
+async def test_an_async_wait_is_measured(
+    tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
+) -> None:
     """The wait of a task for another's connection is in the wait time, and pending while it lasts."""
     engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db", pool_size=1, max_overflow=0)
 

@@ -85,7 +85,11 @@ def test_engines_made_before_are_covered(tmp_path: Path, telemetry: Telemetry) -
             connection.execute(text("SELECT 1"))
         used.dispose()
     SqlalchemyInstrumentor().uninstrument()
-    assert [span.attributes["db.namespace"] for span in telemetry.spans()] == ["first.db", "second.db", "first.db"]
+    assert [span.attributes["db.namespace"] for span in telemetry.spans()] == [
+        "first.db",
+        "second.db",
+        "first.db",
+    ]
 
 
 def test_a_batch_says_its_size(engine: Engine, telemetry: Telemetry) -> None:
@@ -121,9 +125,7 @@ def test_a_sqlite_failure_has_its_code(engine: Engine, telemetry: Telemetry) -> 
     assert telemetry.spans()[-1].attributes.get("db.response.status_code") == expected
 
 
-def test_a_slow_query_is_told(
-    engine: Engine, telemetry: Telemetry, every_query_is_slow: None
-) -> None:
+def test_a_slow_query_is_told(engine: Engine, telemetry: Telemetry, every_query_is_slow: None) -> None:
     """A slow query is marked on its span, counted, and logged once, in its trace and with the request's fields."""
     token = CURRENT.set(Work({"request_id": "r-1"}))
     with engine.connect() as connection:
@@ -155,7 +157,9 @@ def test_suppression_is_respected(engine: Engine, telemetry: Telemetry) -> None:
     assert telemetry.points("db.client.connection.wait_time") == []
 
 
-def test_the_first_connect_has_no_spans(tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> None:
+def test_the_first_connect_has_no_spans(
+    tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
+) -> None:
     """What the dialect asks when it connects first is no span; the app's own statement is."""
     engine = create_engine(f"sqlite:///{tmp_path}/new.db")
     with engine.connect() as connection:
@@ -203,7 +207,7 @@ def test_the_app_may_listen_too(engine: Engine, telemetry: Telemetry) -> None:
     """An app's own listener that rewrites statements works as before."""
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
-    def rewrite(conn, cursor, statement, parameters, context, executemany):  # noqa: ANN001, ANN202, PLR0913
+    def rewrite(conn, cursor, statement, parameters, context, executemany):  # noqa: ANN001, ANN202
         return statement.replace("1", "2"), parameters
 
     with engine.connect() as connection:

@@ -53,13 +53,21 @@ def test_summary(statement: str) -> None:
     [
         ("sqlite", "SELECT 'it''s', 1.5e-3, 0xFF, x'00', col1 FROM t2", "SELECT ?, ?, ?, ?, col1 FROM t2"),
         ("postgresql", "SELECT E'it\\'s', $$a'b$$, $x$ $$ $x$, $1", "SELECT ?, ?, ?, $1"),
-        ("postgresql", "SELECT a::int, b\n  FROM t -- 'x'\n WHERE /* '*/ c = -1", "SELECT a::int, b FROM t WHERE c = -?"),
+        (
+            "postgresql",
+            "SELECT a::int, b\n  FROM t -- 'x'\n WHERE /* '*/ c = -1",
+            "SELECT a::int, b FROM t WHERE c = -?",
+        ),
         ("postgresql", "SELECT * FROM t WHERE a IN (1, 2, 3)", "SELECT * FROM t WHERE a IN (?)"),
         ("postgresql", "SELECT a IN ($1::INTEGER, $2::INTEGER)", "SELECT a IN (?)"),
         ("postgresql", "VALUES (%(a__0)s, 1), (%(a__1)s, 2)", "VALUES (%(a__0)s, ?)"),
         ("sqlite", 'SELECT * FROM "users" WHERE e = "a@b.c"', 'SELECT * FROM "users" WHERE e = ?'),
-        ("mysql", 'SELECT "a\\"b", \'c\\\'d\' FROM `t` # \'x', "SELECT ?, ? FROM `t`"),
-        ("mssql", "SELECT [a b], N'x' FROM [dbo].[t] WHERE c = @P1", "SELECT [a b], ? FROM [dbo].[t] WHERE c = @P1"),
+        ("mysql", "SELECT \"a\\\"b\", 'c\\'d' FROM `t` # 'x", "SELECT ?, ? FROM `t`"),
+        (
+            "mssql",
+            "SELECT [a b], N'x' FROM [dbo].[t] WHERE c = @P1",
+            "SELECT [a b], ? FROM [dbo].[t] WHERE c = @P1",
+        ),
         ("oracle", "SELECT q'[it's]', :a_1 FROM dual", "SELECT ?, :a_1 FROM dual"),
         ("sqlite", "SELECT 'never closed", "SELECT ?"),
     ],
@@ -79,10 +87,17 @@ def test_a_long_statement_is_cut() -> None:
     """Of a long statement only the beginning is read, and the summary stays short."""
     tables = ", ".join(f"table_{n}" for n in range(2000))
     said = read(f"SELECT * FROM {tables}", "sqlite")
-    assert (len(said.text) <= MAX_READ + 4, said.text[-4:], len(said.summary) <= MAX_LENGTH) == (True, " ...", True)
+    assert (len(said.text) <= MAX_READ + 4, said.text[-4:], len(said.summary) <= MAX_LENGTH) == (
+        True,
+        " ...",
+        True,
+    )
 
 
-@given(st.text(alphabet="'\"`$abE\\()[]-/*,. ;%:?1\n", max_size=300), st.sampled_from(["postgresql", "mysql", "oracle", "mssql"]))
+@given(
+    st.text(alphabet="'\"`$abE\\()[]-/*,. ;%:?1\n", max_size=300),
+    st.sampled_from(["postgresql", "mysql", "oracle", "mssql"]),
+)
 def test_any_text_is_read(statement: str, dialect: str) -> None:
     """Whatever the text, reading it ends without an error."""
     assert len(read(statement, dialect).summary) <= MAX_LENGTH
@@ -95,7 +110,9 @@ def test_no_secret_survives(secret: str) -> None:
     assert "s3cret" not in read(f"SELECT * FROM t WHERE a = '{secret}' AND b = 1", "postgresql").text
 
 
-@pytest.mark.parametrize("unit", ["'", "(", "/*", "$a$", "?,", "a.", "VALUES (?),", "\\", "E'\\", "%(", " ", "1"])
+@pytest.mark.parametrize(
+    "unit", ["'", "(", "/*", "$a$", "?,", "a.", "VALUES (?),", "\\", "E'\\", "%(", " ", "1"]
+)
 @pytest.mark.parametrize("before", ["", "IN (", "SELECT ", "q'["])
 def test_reading_is_linear(unit: str, before: str) -> None:
     """No text of the longest size read takes more than a few milliseconds of CPU."""

@@ -69,13 +69,17 @@ def test_its_version_check_is_ours(engine: Engine) -> None:
     assert SQLAlchemyInstrumentor().instrumentation_dependencies() == ("sqlalchemy >= 2.0",)
 
 
-def test_the_commenter_names_the_statements_span(engine: Engine, sent: list[str], telemetry: Telemetry) -> None:
+def test_the_commenter_names_the_statements_span(
+    engine: Engine, sent: list[str], telemetry: Telemetry
+) -> None:
     """enable_commenter appends the statement's own trace context, driver and framework; the span's text has none."""
     SQLAlchemyInstrumentor().instrument(engine=engine, enable_commenter=True)
     with trace.get_tracer("app").start_as_current_span("work"):
         run(engine)
     span = telemetry.spans("SELECT")[0]
-    found = re.fullmatch(r"SELECT 1 /\*db_driver='pysqlite',db_framework='sqlalchemy%%3A[^']+',traceparent='(.*)'\*/", sent[0])
+    found = re.fullmatch(
+        r"SELECT 1 /\*db_driver='pysqlite',db_framework='sqlalchemy%%3A[^']+',traceparent='(.*)'\*/", sent[0]
+    )
     assert found
     assert found[1].split("-")[1:3] == [f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}"]
     assert span.attributes["db.query.text"] == "SELECT ?"
@@ -115,7 +119,9 @@ def test_the_commenter_is_per_engine(tmp_path: Path, engine: Engine, sent: list[
     assert sent == ["SELECT 1"]
 
 
-async def test_an_async_engine_may_be_named(tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> None:
+async def test_an_async_engine_may_be_named(
+    tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
+) -> None:
     """`engine=` takes a sync_engine as upstream does, and the async engine itself."""
     engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
     SQLAlchemyInstrumentor().instrument(engine=engine.sync_engine)
