@@ -1,4 +1,4 @@
-"""SQLAlchemy 2.0 and 2.1, sync and async: statements, slow queries, transactions and pools of every engine."""
+"""SQLAlchemy 2.0 and 2.1, sync and async: every engine's statements, slow queries, transactions and pools."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["SqlalchemyInstrumentor"]
 
 
 class SqlalchemyInstrumentor(Instrumentor):
-    """Listens on SQLAlchemy's classes; upstream's `SQLAlchemyInstrumentor`, where an app calls it, leads here.
+    """Listens on SQLAlchemy's classes; upstream's `SQLAlchemyInstrumentor` leads here where an app calls it.
 
     Options of `instrument()` as upstream's: `engine`, `engines`, `enable_commenter`, `commenter_options`,
     `enable_attribute_commenter`, `tracer_provider`, `meter_provider`.

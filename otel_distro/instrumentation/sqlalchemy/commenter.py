@@ -23,7 +23,7 @@ _PROPAGATOR = TraceContextTextMapPropagator()  # and no other: baggage has no bu
 
 
 class Commenter:
-    """What `instrument(enable_commenter=True, commenter_options=..., enable_attribute_commenter=...)` asks for."""
+    """What `enable_commenter`, `commenter_options` and `enable_attribute_commenter` ask for."""
 
     def __init__(self, options: Mapping[str, Any] | None, *, in_attribute: bool = False) -> None:
         self._options = dict(options or {})
@@ -42,14 +42,12 @@ class Commenter:
         """The comment for a statement that is this span's."""
         from sqlalchemy import __version__
 
-        values = {"db_driver": engine.driver, "db_framework": f"sqlalchemy:{__version__}"}
+        values: dict[str, str] = {"db_driver": engine.driver, "db_framework": f"sqlalchemy:{__version__}"}
         if self._options.get("opentelemetry_values", True):
             _PROPAGATOR.inject(values, set_span_in_context(span))
         values = {key: value for key, value in values.items() if self._options.get(key, True)}
         values.update(context.get_value(FRAMEWORK_TAGS) or {})  # type: ignore[call-overload]
-        pairs = (
-            f"{_quoted(key)}='{_quoted(value)}'" for key, value in sorted(values.items()) if value is not None
-        )
+        pairs = (f"{_quoted(key)}='{_quoted(value)}'" for key, value in sorted(values.items()))
         text = ",".join(pairs)
         return f" /*{text}*/" if text else ""
 

@@ -1,4 +1,4 @@
-"""What is known of the database behind an engine: names for telemetry, the statements read so far, the pool's name."""
+"""What is known of the database behind an engine: its names, the statements read so far, its connections."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Value = str | int
 
 MAX_STATEMENTS = 1000
-"""Statements remembered per engine; an app whose texts differ each time (literals in them) begins anew at this number."""
+"""Statements remembered per engine; where texts differ each time (literals in them) it begins anew then."""
 
 SYSTEMS = {
     "mssql": "microsoft.sql_server",
@@ -77,7 +77,7 @@ class Entry:
 
 
 class Database:
-    """What telemetry says of one engine, for as long as its dialect lives (which its option engines share)."""
+    """What telemetry says of one engine, as long as its dialect lives (which its option engines share)."""
 
     def __init__(self, engine: Engine) -> None:
         self.dialect = engine.dialect.name

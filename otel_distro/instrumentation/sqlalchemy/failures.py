@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _SQLSTATE_LENGTH = 5
 _NAMED = ("sqlstate", "pgcode", "sqlite_errorname", "sqlite_errorcode")
-"""Attributes of drivers' exceptions: psycopg, asyncpg, mysql-connector; psycopg2; sqlite3 from Python 3.11 on."""
+"""Of psycopg, asyncpg and mysql-connector; of psycopg2; of sqlite3 from Python 3.11 on."""
 
 
 def response_status(error: BaseException) -> str | None:

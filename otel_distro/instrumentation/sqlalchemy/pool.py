@@ -96,7 +96,7 @@ def _measure_timeout(engine: Engine) -> None:
         HANDOVER.sink.measure(Measurement(CONNECTION_TIMEOUTS, 1, (database_of(engine).pool_name,)))
 
 
-def connected(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:  # noqa: ARG001 - SQLAlchemy's signature
+def connected(connection: DBAPIConnection, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature
     """A connection was opened; the record knows when that began. (Listener)."""
     setattr(record, _CREATED, max(0.0, time() - record.starttime))
 

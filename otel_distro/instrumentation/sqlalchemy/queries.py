@@ -1,6 +1,6 @@
 """One CLIENT span per statement, made when it is over: nothing below needs it as the current span.
 
-Drivers have no instrumentation of their own beside this one; SQLAlchemy's log lines belong to the work around.
+Drivers have no instrumentation of their own beside this; SQLAlchemy's log lines belong to the work around.
 Where the statement carries its trace context in a comment, the span is started before it.
 """
 
@@ -88,7 +88,7 @@ class Queries:
         executemany: bool,  # noqa: ARG002, FBT001
     ) -> tuple[str, Any]:
         """Note the time. (Listener, as the next two)."""
-        # A dialect's first questions on a new connection belong to opening it: that has a metric, and no span.
+        # A dialect's first questions on a new connection are part of opening it: a metric, and no span.
         if context is not None and conn._allow_autobegin:  # noqa: SLF001 - nothing public tells them apart
             if self.commenting:
                 with _GUARD:

@@ -1,4 +1,4 @@
-"""What a statement says: its text without literals, what it does to which tables. Pure functions, linear in its length."""
+"""What a statement says: its text without literals, what it does to which tables. Pure, and linear in length."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ _PLAIN = r"(?:[nNbBxX]|[uU]&)?'[^']*(?:''[^']*)*'?"
 _ESCAPED = r"'[^'\\]*(?:(?:\\.|'')[^'\\]*)*(?:'|\\?\Z)"
 _ESCAPED_DOUBLE = r'"[^"\\]*(?:(?:\\.|"")[^"\\]*)*(?:"|\\?\Z)'
 _DOLLAR = r"\$(?P<tag>(?:[^\W\d]\w*)?)\$.*?(?:\$(?P=tag)\$|\Z)"
-_BRACKETED = r"[nN]?[qQ]'(?:\[.*?(?:\]'|\Z)|\{.*?(?:\}'|\Z)|\(.*?(?:\)'|\Z)|<.*?(?:>'|\Z)|(?P<mark>\S).*?(?:(?P=mark)'|\Z))"
+_BRACKETED = (
+    r"[nN]?[qQ]'(?:\[.*?(?:\]'|\Z)|\{.*?(?:\}'|\Z)|\(.*?(?:\)'|\Z)|<.*?(?:>'|\Z)|"
+    r"(?P<delimiter>\S).*?(?:(?P=delimiter)'|\Z))"
+)
 _NUMBER = r"(?:\d[\w.]*|\.\d\w*)(?:(?<=[eE])[+-]\d+)?"
 _PLACEHOLDER = r"(?P<placeholder>%\(\w*\)s|%s|\$\d+|@\w+|(?<!:):\w+)"
 _QUOTED = r'(?P<quoted>"[^"]*(?:""[^"]*)*"?|`[^`]*`?)'
-_REST = r"(?P<word>[^\W\d][\w$#]*)|(?P<mark_>::|.)"
+_REST = r"(?P<word>[^\W\d][\w$#]*)|(?P<mark>::|.)"
 
 _DOUBLE_QUOTED_STRINGS = frozenset(
     ("mysql", "mariadb", "bigquery", "databricks", "hive", "spark", "starrocks")
@@ -57,6 +60,7 @@ def _pattern(dialect: str) -> re.Pattern[str]:
     )
 
 
+_SHOWN = {"space": " ", "literal": "?"}
 _patterns: dict[str, re.Pattern[str]] = {}
 
 
@@ -71,10 +75,7 @@ def read(statement: str, dialect: str) -> Statement:
         kind, token = str(match.lastgroup), match.group()
         if kind == "quoted" and not _IDENTIFIER.fullmatch(token[1:-1]):
             kind = "literal"
-        if kind == "space":
-            token = " "
-        elif kind in {"literal", "tag", "mark"}:
-            token = "?"
+        token = _SHOWN.get(kind, token)
         if kind == "word":
             summary.word(token)
         elif kind != "space":

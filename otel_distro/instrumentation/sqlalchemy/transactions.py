@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING
 
 from otel_distro.guard import guard
 from otel_distro.instrumentation.sqlalchemy.database import database_of
@@ -11,13 +12,16 @@ from otel_distro.record import HANDOVER, Measurement
 from otel_distro.semconv.db import TRANSACTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.engine import Connection, RootTransaction
 
 _GUARD = guard("sqlalchemy.transaction")
+_ENDS = ("commit", "rollback", "close")
 
 
 def _count(connection: Connection, outcome: str, *, closing: bool = False) -> None:
-    """Closing a transaction that only read takes nothing back: that is no rollback. Autocommit has no transactions."""
+    """Closing a transaction that only read takes nothing back: no rollback. Autocommit has no transactions."""
     with _GUARD:
         dirty = getattr(connection, DIRTY, False)
         if dirty:
@@ -31,48 +35,31 @@ def _count(connection: Connection, outcome: str, *, closing: bool = False) -> No
             )
 
 
+def _counted(original: Callable[[RootTransaction], None], outcome: str) -> Callable[[RootTransaction], None]:
+    closing = original.__name__ == "close"
+
+    @wraps(original)
+    def method(self: RootTransaction) -> None:
+        active = self.is_active
+        happened = "rollback"
+        try:
+            original(self)
+            happened = outcome
+        finally:
+            if active:
+                _count(self.connection, happened, closing=closing)
+
+    return method
+
+
 def patch(root: type[RootTransaction]) -> None:
-    """Count each commit, rollback and close of a root transaction (not of savepoints) that was still active."""
-    commit, rollback, close = root.commit, root.rollback, root.close
-
-    def counted_commit(self: RootTransaction) -> None:
-        active = self.is_active
-        outcome = "rollback"
-        try:
-            commit(self)
-            outcome = "commit"
-        finally:
-            if active:
-                _count(self.connection, outcome)
-
-    def counted_rollback(self: RootTransaction) -> None:
-        active = self.is_active
-        try:
-            rollback(self)
-        finally:
-            if active:
-                _count(self.connection, "rollback")
-
-    def counted_close(self: RootTransaction) -> None:
-        active = self.is_active
-        try:
-            close(self)
-        finally:
-            if active:
-                _count(self.connection, "rollback", closing=True)
-
-    replaced: dict[str, Any] = {
-        "commit": counted_commit,
-        "rollback": counted_rollback,
-        "close": counted_close,
-    }
-    for name, method in replaced.items():
-        method.__doc__ = getattr(root, name).__doc__
-        setattr(root, name, method)
+    """Count each commit, rollback and close of a root transaction (no savepoint) that was still active."""
+    for name in _ENDS:
+        setattr(root, name, _counted(getattr(root, name), "commit" if name == "commit" else "rollback"))
 
 
 def unpatch(root: type[RootTransaction]) -> None:
     """The methods are inherited again."""
-    for name in ("commit", "rollback", "close"):
+    for name in _ENDS:
         if name in vars(root):
             delattr(root, name)

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 _REPLACED = ("instrument", "uninstrument", "is_instrumented_by_opentelemetry", "instrumentation_dependencies")
 
 
-class SQLAlchemyInstrumentor(Upstream):  # type: ignore[misc]
-    """Upstream's class over our listeners. Its methods stand in for upstream's own while ours is instrumented."""
+class SQLAlchemyInstrumentor(Upstream):
+    """Upstream's class over our listeners. Its methods are put in place of upstream's while ours is on."""
 
     def instrument(self, **kwargs: Any) -> Any:
-        """Take `engine=` or `engines=`, the commenter's options and providers; return the engine or engines."""
+        """Take `engine=` or `engines=`, the commenter's options, providers; return the engine or engines."""
         _ours().configure(kwargs)
         return kwargs.get("engine") or kwargs.get("engines")
 

@@ -46,7 +46,9 @@ class Worker:
         """End the worker by a signal; all that its processes flushed."""
         self.process.send_signal(number)
         self.process.wait(timeout=60)
-        return [json.loads(line) for file in self.folder.glob("*.jsonl") for line in file.read_text().splitlines()]
+        return [
+            json.loads(line) for file in self.folder.glob("*.jsonl") for line in file.read_text().splitlines()
+        ]
 
     @property
     def output(self) -> str:
@@ -153,9 +155,10 @@ def test_retries_cross_processes(orders: Celery, start: Callable[..., Worker], t
     spans = {line["span_id"]: line for line in lines}
     runs = [line for line in lines if line["span"] == "run orders.price"]
     assert len(runs) == 3
-    assert sorted(spans[run["parent"]]["span"] for run in runs if run["parent"] in spans) == [
-        "publish orders.price"
-    ] * 2
+    assert (
+        sorted(spans[run["parent"]]["span"] for run in runs if run["parent"] in spans)
+        == ["publish orders.price"] * 2
+    )
 
 
 def test_a_terminated_run_is_revoked(
@@ -173,7 +176,9 @@ def test_a_terminated_run_is_revoked(
     assert span["status"] == "UNSET"
 
 
-def test_messages_of_ours_run_without_us(orders: Celery, redis_url: str, tmp_path: Path, telemetry: Telemetry) -> None:
+def test_messages_of_ours_run_without_us(
+    orders: Celery, redis_url: str, tmp_path: Path, telemetry: Telemetry
+) -> None:
     """A worker that knows nothing of this distribution accepts and runs what we publish."""
     program = (
         "import os; from celery import Celery; from tests.instrumentation.celery.orders import register;"
