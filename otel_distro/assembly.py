@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("otel_distro")
 _OTLP = frozenset({"otlp", "otlp_proto_http"})
 _UPSTREAM_OTLP = {"grpc": "otlp_proto_grpc", "http/json": "otlp_json_http"}
-_EXPORTER_SETTING = {"traces": "OTEL_TRACES_EXPORTER", "metrics": "OTEL_METRICS_EXPORTER", "logs": "OTEL_LOGS_EXPORTER"}
+_EXPORTER_SETTING = {
+    "traces": "OTEL_TRACES_EXPORTER",
+    "metrics": "OTEL_METRICS_EXPORTER",
+    "logs": "OTEL_LOGS_EXPORTER",
+}
 _CONSOLE_FIELDS = ("service.name", "service.version", "deployment.environment.name")
 
 
@@ -101,7 +105,9 @@ class _Build:
 
     def logs(self) -> list[Exporter]:
         """Exporters of log records."""
-        return self._exporters("logs", self._settings.logs_exporter, lambda record: readable_log(record, self._pipeline.resource))
+        return self._exporters(
+            "logs", self._settings.logs_exporter, lambda record: readable_log(record, self._pipeline.resource)
+        )
 
     def _exporters(self, signal: str, names: Sequence[str], convert: Callable[[Any], Any] | None) -> list[Exporter]:
         made: list[Exporter] = []
@@ -138,7 +144,11 @@ class _Build:
         try:
             transport = HttpTransport(settings)
         except OSError as error:
-            _logger.warning("OTEL_EXPORTER_OTLP_CERTIFICATE or a client certificate can't be used, no %s leave: %s", signal, error)
+            _logger.warning(
+                "OTEL_EXPORTER_OTLP_CERTIFICATE or a client certificate can't be used, no %s leave: %s",
+                signal,
+                error,
+            )
             return None
         return Sender(signal, transport, self._settings.buffer_bytes, settings.timeout)
 

@@ -40,7 +40,7 @@ class Setting:
     standard: bool = False
 
 
-def _own(default: str, parse: Callable[[str], Any], brief: str, *, name: str = "", secret: bool = False) -> Any:  # noqa: ANN401 - dataclasses.field is Any
+def _own(default: str, parse: Callable[[str], Any], brief: str, *, name: str = "", secret: bool = False) -> Any:
     return field(metadata={"row": (name, default, parse, brief, secret)})
 
 
@@ -64,13 +64,38 @@ class Settings:
 
     disabled: bool = _own("false", boolean, "Switch the whole distribution off", name="OTEL_SDK_DISABLED")
     config_file: str = _own(
-        "", text, "A declarative configuration file: upstream's configurator then builds the SDK", name="OTEL_CONFIG_FILE"
+        "",
+        text,
+        "A declarative configuration file: upstream's configurator then builds the SDK",
+        name="OTEL_CONFIG_FILE",
     )
-    traces_exporter: tuple[str, ...] = _own("otlp", names, "Span exporters: otlp, console, none, or an entry point's name", name="OTEL_TRACES_EXPORTER")
-    metrics_exporter: tuple[str, ...] = _own("otlp", names, "Metric exporters: otlp, console, none, prometheus, or an entry point's name", name="OTEL_METRICS_EXPORTER")
-    logs_exporter: tuple[str, ...] = _own("otlp", names, "Log exporters: otlp, console, none, or an entry point's name", name="OTEL_LOGS_EXPORTER")
-    propagators: tuple[str, ...] = _own("tracecontext,baggage", names, "Propagators; baggage leaves to allowed hosts only", name="OTEL_PROPAGATORS")
-    metric_interval: float = _own("60000", milliseconds, "Milliseconds between two metric exports", name="OTEL_METRIC_EXPORT_INTERVAL")
+    traces_exporter: tuple[str, ...] = _own(
+        "otlp",
+        names,
+        "Span exporters: otlp, console, none, or an entry point's name",
+        name="OTEL_TRACES_EXPORTER",
+    )
+    metrics_exporter: tuple[str, ...] = _own(
+        "otlp",
+        names,
+        "Metric exporters: otlp, console, none, prometheus, or an entry point's name",
+        name="OTEL_METRICS_EXPORTER",
+    )
+    logs_exporter: tuple[str, ...] = _own(
+        "otlp",
+        names,
+        "Log exporters: otlp, console, none, or an entry point's name",
+        name="OTEL_LOGS_EXPORTER",
+    )
+    propagators: tuple[str, ...] = _own(
+        "tracecontext,baggage",
+        names,
+        "Propagators; baggage leaves to allowed hosts only",
+        name="OTEL_PROPAGATORS",
+    )
+    metric_interval: float = _own(
+        "60000", milliseconds, "Milliseconds between two metric exports", name="OTEL_METRIC_EXPORT_INTERVAL"
+    )
     temporality: str = _own(
         "cumulative",
         choice("cumulative", "delta", "lowmemory"),
@@ -83,7 +108,12 @@ class Settings:
         "Which measurements may become exemplars (always_on counts as trace_based: an exemplar must open)",
         name="OTEL_METRICS_EXEMPLAR_FILTER",
     )
-    batch_delay: float = _own("1000", milliseconds, "Longest wait of an ended span before it is sent, milliseconds", name="OTEL_BSP_SCHEDULE_DELAY")
+    batch_delay: float = _own(
+        "1000",
+        milliseconds,
+        "Longest wait of an ended span before it is sent, milliseconds",
+        name="OTEL_BSP_SCHEDULE_DELAY",
+    )
     batch_size: int = _own("512", positive, "Records in a full batch", name="OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
     log_level: str = _own("", text, "Level of the root logger; unset: as the app sets it", name="LOG_LEVEL")
     log_format: str = _own(
@@ -92,20 +122,38 @@ class Settings:
         "Console lines: json, text, app (the app's own handlers untouched); auto is text on a terminal, else json",
     )
     access_log: bool = _own("true", boolean, "Write `request_completed` per request in place of uvicorn's access lines")
-    quiet_routes: tuple[str, ...] = _own("/health", names, "Paths (* at the end matches any rest) that are counted but give no span and no line")
-    inbound_trace: str = _own("continue", choice("continue", "link"), "Continue the caller's trace, or begin a new one that links to it")
-    baggage_hosts: tuple[str, ...] = _own("localhost,127.0.0.1,::1", hosts, "First-party hosts that may get baggage; .example.com covers subdomains")
+    quiet_routes: tuple[str, ...] = _own(
+        "/health",
+        names,
+        "Paths (* at the end matches any rest) that are counted but give no span and no line",
+    )
+    inbound_trace: str = _own(
+        "continue",
+        choice("continue", "link"),
+        "Continue the caller's trace, or begin a new one that links to it",
+    )
+    baggage_hosts: tuple[str, ...] = _own(
+        "localhost,127.0.0.1,::1",
+        hosts,
+        "First-party hosts that may get baggage; .example.com covers subdomains",
+    )
     identity: str = _own("hash", choice("hash", "raw"), "How bound users and sessions are recorded: keyed hash, or raw")
     identity_key: str = _own("", text, "Key of the identity hashes; unset: a random key kept per host", secret=True)
     slow_query_ms: float = _own("500", milliseconds, "A query slower than this is logged and counted as slow")
-    slow_request_ms: float = _own("2000", milliseconds, "A request slower than this is kept although the sampler dropped it")
+    slow_request_ms: float = _own(
+        "2000", milliseconds, "A request slower than this is kept although the sampler dropped it"
+    )
     keep_per_minute: int = _own("60", positive, "Late keeps per minute for each route or task and error type")
     buffer_bytes: int = _own("32MiB", bytes_size, "Most bytes of records waiting to be encoded or sent, per process")
     undecided_bytes: int = _own("8MiB", bytes_size, "Most bytes of head-dropped spans waiting for their root's outcome")
     cardinality_limit: int = _own("2000", positive, "Most series of one metric; the rest is counted as overflow")
     shutdown_timeout: float = _own("2", seconds, "Seconds that all signals together may take to flush at the end")
-    upstream_instrumentation: tuple[str, ...] = _own("", names, "Libraries left to upstream's instrumentation, for example sqlalchemy")
-    cache_dir: Path = _own("~/.cache/otel-distro", optional_path, "Where per-host state is kept: identity key, viewer database")
+    upstream_instrumentation: tuple[str, ...] = _own(
+        "", names, "Libraries left to upstream's instrumentation, for example sqlalchemy"
+    )
+    cache_dir: Path = _own(
+        "~/.cache/otel-distro", optional_path, "Where per-host state is kept: identity key, viewer database"
+    )
     viewer_db: Path | None = _own("", optional_path, "The viewer's database; unset: viewer.db in the cache directory")
     otlp: Mapping[str, Otlp] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
@@ -128,15 +176,25 @@ SETTINGS: dict[str, Setting] = _rows()
 OTLP_SETTINGS: dict[str, Setting] = {
     "endpoint": Setting("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", url, "Where OTLP goes", standard=True),
     "protocol": Setting(
-        "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", choice("http/protobuf", "grpc", "http/json"), "Transport of OTLP: http/protobuf; others by upstream's exporters when installed", standard=True
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "http/protobuf",
+        choice("http/protobuf", "grpc", "http/json"),
+        "Transport of OTLP: http/protobuf; others by upstream's exporters when installed",
+        standard=True,
     ),
     "headers": Setting("OTEL_EXPORTER_OTLP_HEADERS", "", headers, "Headers of each export", secret=True, standard=True),
     "compression": Setting(
-        "OTEL_EXPORTER_OTLP_COMPRESSION", "none", choice("none", "gzip", "deflate"), "Compression of exports", standard=True
+        "OTEL_EXPORTER_OTLP_COMPRESSION",
+        "none",
+        choice("none", "gzip", "deflate"),
+        "Compression of exports",
+        standard=True,
     ),
     "timeout": Setting("OTEL_EXPORTER_OTLP_TIMEOUT", "10", seconds, "Seconds one export may take", standard=True),
     "certificate": Setting("OTEL_EXPORTER_OTLP_CERTIFICATE", "", optional_path, "Trusted certificates", standard=True),
-    "client_key": Setting("OTEL_EXPORTER_OTLP_CLIENT_KEY", "", optional_path, "The client's private key", standard=True),
+    "client_key": Setting(
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY", "", optional_path, "The client's private key", standard=True
+    ),
     "client_certificate": Setting(
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "", optional_path, "The client's certificate", standard=True
     ),
@@ -151,7 +209,7 @@ class _Reader:
         self.environ = environ
         self.problems: list[str] = []
 
-    def value(self, setting: Setting, name: str = "") -> Any:  # noqa: ANN401 - the parser's type
+    def value(self, setting: Setting, name: str = "") -> Any:
         variable = name or setting.name
         raw = self.environ.get(variable, "").strip()
         if not raw:

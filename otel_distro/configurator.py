@@ -15,15 +15,16 @@ _logger = logging.getLogger("otel_distro")
 class Configurator(_BaseConfigurator):
     """Entry point `otel_distro` of `opentelemetry_configurator`."""
 
-    def _configure(self, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's signature
+    def _configure(self, **kwargs: Any) -> None:
         settings = config.current()
         if settings.disabled:
             return
         if settings.config_file:
             _logger.info("OTEL_CONFIG_FILE is set: the SDK is built from it by upstream's configurator")
-            _OTelSDKConfigurator()._configure(**kwargs)  # noqa: SLF001 - it has no public way
+            upstream: Any = _OTelSDKConfigurator
+            upstream()._configure(**kwargs)  # noqa: SLF001 - it has no public way
             return
-        from otel_distro.assembly import start  # noqa: PLC0415 - nothing of the SDK is loaded when it is disabled
+        from otel_distro.assembly import start
 
         version = kwargs.get("auto_instrumentation_version") or ""
         start(settings, telemetry_auto_version=version)

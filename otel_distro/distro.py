@@ -1,4 +1,4 @@
-"""The distro that `opentelemetry-instrument` loads: defaults for other parties, and which instrumentor is used for what."""
+"""The distro that `opentelemetry-instrument` loads: defaults for others, and which instrumentor serves what."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _concerns_others(record: logging.LogRecord) -> bool:
 class Distro(BaseDistro):  # type: ignore[misc]
     """Entry point `otel_distro` of `opentelemetry_distro`."""
 
-    def _configure(self, **kwargs: Any) -> None:
+    def _configure(self, **kwargs: Any) -> None:  # noqa: ARG002 - upstream's signature
         config.default_environment(_DEFAULTS)
         logging.getLogger(_LOADER).addFilter(_concerns_others)
 

@@ -81,7 +81,7 @@ class Measurement:
 
     __slots__ = ("key", "metric", "span_id", "trace_flags", "trace_id", "value")
 
-    def __init__(  # noqa: PLR0913 - flat by design
+    def __init__(
         self,
         metric: Metric,
         value: float,

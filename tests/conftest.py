@@ -113,7 +113,13 @@ class Telemetry:
         """Data points of this metric as an SDK reader collects them now."""
         data = self._reader.get_metrics_data()
         scopes = [] if data is None else data.resource_metrics[0].scope_metrics
-        return [point for scope in scopes for metric in scope.metrics if metric.name == name for point in metric.data.data_points]
+        return [
+            point
+            for scope in scopes
+            for metric in scope.metrics
+            if metric.name == name
+            for point in metric.data.data_points
+        ]
 
 
 @pytest.fixture(scope="session")

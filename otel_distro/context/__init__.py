@@ -1,1 +1,1 @@
-"""What is known about *this* work: request id, user, session, tier, tenant; in by headers and `bind`, out on every signal."""
+"""What is known about *this* work: request id, user, session, tier, tenant; on every signal."""

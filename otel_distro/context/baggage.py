@@ -21,13 +21,18 @@ def host_allowed(host: str | None) -> bool:
     if not host:
         return False
     name = host.lower().rstrip(".")
-    return any(name == allowed or (allowed.startswith(".") and name.endswith(allowed)) for allowed in config.current().baggage_hosts)
+    return any(
+        name == allowed or (allowed.startswith(".") and name.endswith(allowed))
+        for allowed in config.current().baggage_hosts
+    )
 
 
 class FirstPartyBaggagePropagator(W3CBaggagePropagator):
     """W3C baggage with the request id added; injects only when the current client span names a first-party host."""
 
-    def inject(self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter) -> None:
+    def inject(
+        self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
+    ) -> None:
         """Write the `baggage` header, or nothing."""
         attributes = getattr(trace.get_current_span(context), "attributes", None) or {}
         if host_allowed(attributes.get(SERVER_ADDRESS.key)):

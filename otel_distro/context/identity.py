@@ -41,7 +41,11 @@ def _key() -> bytes:
     try:
         return _host_key(path)
     except OSError as error:
-        _logger.warning("OTEL_DISTRO_CACHE_DIR: no identity key can be kept at %s (%s); hashes differ per process", path, error)
+        _logger.warning(
+            "OTEL_DISTRO_CACHE_DIR: no identity key can be kept at %s (%s); hashes differ per process",
+            path,
+            error,
+        )
         return secrets.token_bytes(32)
 
 

@@ -13,5 +13,5 @@ _VALID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}\Z")
 
 
 def accept(value: bytes) -> str | None:
-    """The id as text, or None when it is empty, over 128 characters, or has any other than A-Z a-z 0-9 . _ : / + = @ -."""
+    """The id as text; None when it is empty, over 128 characters, or has any other than A-Z a-z 0-9 . _ : / + = @ -."""
     return value.decode("ascii") if _VALID.match(value) else None

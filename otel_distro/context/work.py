@@ -60,9 +60,7 @@ def request_id() -> str | None:
     return current_fields(time_ns()).get(REQUEST_ID.key)
 
 
-def bind(
-    *, user: object = None, session: object = None, tier: str | None = None, tenant: str | None = None
-) -> None:
+def bind(*, user: object = None, session: object = None, tier: str | None = None, tenant: str | None = None) -> None:
     """Say who the work in hand is for; user and session are recorded as keyed hashes unless set otherwise.
 
     From here on every log record, and the root span, carries it. Outside of a request it holds for the current context.

@@ -66,7 +66,7 @@ def exception_attributes(error: BaseException) -> dict[str, str]:
 
 
 def record_exception(error: BaseException, scope: str) -> None:
-    """Emit the one `exception` log record of this exception in the current span; nothing when it was recorded before."""
+    """Emit the one `exception` log record of this exception in the current span; nothing the second time."""
     if recorded(error) is not None:
         return
     now = time_ns()

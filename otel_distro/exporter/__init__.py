@@ -14,7 +14,7 @@ class Exporter(Protocol):
     `add` and `seal` are called on the pipeline thread only, the rest from any.
     """
 
-    def add(self, item: Any) -> None:  # noqa: ANN401 - a span or a log record
+    def add(self, item: Any) -> None:
         """Take one span or log record into the open batch."""
 
     def seal(self) -> None:

@@ -34,7 +34,7 @@ class ForeignExporter:
         self._convert = convert
         self._open: list[Any] = []
 
-    def add(self, item: Any) -> None:  # noqa: ANN401 - a span or a log record
+    def add(self, item: Any) -> None:
         """Take one item as the other exporter knows it."""
         self._open.append(item if self._convert is None else self._convert(item))
 
@@ -87,4 +87,6 @@ def readable_log(record: LogRecord, resource: Resource) -> ReadableLogRecord:
         attributes={**(record.fields or {}), **(record.attributes or {})},
         event_name=record.event_name,
     )
-    return ReadableLogRecord(log_record=made, resource=resource, instrumentation_scope=InstrumentationScope(record.scope))
+    return ReadableLogRecord(
+        log_record=made, resource=resource, instrumentation_scope=InstrumentationScope(record.scope)
+    )

@@ -16,7 +16,17 @@ from opentelemetry.sdk.metrics.export import (
     Sum,
 )
 
-from otel_distro.exporter.wire import DOUBLE, FIXED64, attributes, field, request, resource, scope, text, varint
+from otel_distro.exporter.wire import (
+    DOUBLE,
+    FIXED64,
+    attributes,
+    field,
+    request,
+    resource,
+    scope,
+    text,
+    varint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +43,7 @@ class ZeroPoints:
     def __init__(self) -> None:
         self._seen: set[Any] = set()
 
-    def before(self, metric: Metric, point: Any) -> Any | None:  # noqa: ANN401 - any data point of the SDK
+    def before(self, metric: Metric, point: Any) -> Any | None:
         """The zero point to send before this one, or None."""
         data = metric.data
         monotonic = not isinstance(data, Gauge) and getattr(data, "is_monotonic", True)
@@ -46,18 +56,32 @@ class ZeroPoints:
         return _zero(point)
 
 
-def _zero(point: Any) -> Any:  # noqa: ANN401
+def _zero(point: Any) -> Any:
     start = point.start_time_unix_nano
     if isinstance(point, NumberDataPoint):
         return dataclasses.replace(point, time_unix_nano=start, value=type(point.value)(0), exemplars=[])
     if isinstance(point, HistogramDataPoint):
         none = [0] * len(point.bucket_counts)
+        no_range: Any = {"min": None, "max": None}  # the SDK's annotation forbids what OTLP allows
         return dataclasses.replace(
-            point, time_unix_nano=start, count=0, sum=0.0, bucket_counts=none, min=None, max=None, exemplars=[]
+            point,
+            time_unix_nano=start,
+            count=0,
+            sum=0.0,
+            bucket_counts=none,
+            exemplars=[],
+            **no_range,
         )
     empty = dataclasses.replace(point.positive, bucket_counts=[])
     return dataclasses.replace(
-        point, time_unix_nano=start, count=0, sum=0.0, zero_count=0, positive=empty, negative=empty, exemplars=[]
+        point,
+        time_unix_nano=start,
+        count=0,
+        sum=0.0,
+        zero_count=0,
+        positive=empty,
+        negative=empty,
+        exemplars=[],
     )
 
 
@@ -100,7 +124,9 @@ def encode_metric(metric: Metric, zeros: ZeroPoints) -> tuple[bytes, int]:
 
 def _number(point: NumberDataPoint) -> bytes:
     value = point.value
-    shown = b"\x31" + (value & (1 << 64) - 1).to_bytes(8, "little") if isinstance(value, int) else b"\x21" + DOUBLE(value)
+    shown = (
+        b"\x31" + (value & (1 << 64) - 1).to_bytes(8, "little") if isinstance(value, int) else b"\x21" + DOUBLE(value)
+    )
     return attributes(b"\x3a", point.attributes) + _times(point) + shown + _exemplars(b"\x2a", point.exemplars)
 
 
@@ -120,7 +146,7 @@ def _exponential(point: ExponentialHistogramDataPoint) -> bytes:
     return body + _exemplars(b"\x5a", point.exemplars) + _range(b"\x61", b"\x69", point)
 
 
-def _buckets(buckets: Any) -> bytes:  # noqa: ANN401 - the SDK's private class
+def _buckets(buckets: Any) -> bytes:
     counts = b"".join(varint(count) for count in buckets.bucket_counts)
     return b"\x08" + varint(_zigzag(buckets.offset)) + field(b"\x12", counts)
 
@@ -129,11 +155,11 @@ def _zigzag(number: int) -> int:
     return number * 2 if number >= 0 else -number * 2 - 1
 
 
-def _times(point: Any) -> bytes:  # noqa: ANN401
+def _times(point: Any) -> bytes:
     return b"\x11" + FIXED64(point.start_time_unix_nano or 0) + b"\x19" + FIXED64(point.time_unix_nano)
 
 
-def _range(low: bytes, high: bytes, point: Any) -> bytes:  # noqa: ANN401
+def _range(low: bytes, high: bytes, point: Any) -> bytes:
     if point.min is None or point.max is None or point.min > point.max:
         return b""
     return low + DOUBLE(point.min) + high + DOUBLE(point.max)
@@ -142,7 +168,11 @@ def _range(low: bytes, high: bytes, point: Any) -> bytes:  # noqa: ANN401
 def _exemplars(tag: bytes, exemplars: Sequence[Any]) -> bytes:
     out = b""
     for one in exemplars:
-        shown = b"\x31" + (one.value & (1 << 64) - 1).to_bytes(8, "little") if isinstance(one.value, int) else b"\x19" + DOUBLE(one.value)
+        shown = (
+            b"\x31" + (one.value & (1 << 64) - 1).to_bytes(8, "little")
+            if isinstance(one.value, int)
+            else b"\x19" + DOUBLE(one.value)
+        )
         body = b"\x11" + FIXED64(one.time_unix_nano) + shown + attributes(b"\x3a", one.filtered_attributes)
         if one.trace_id and one.span_id:
             body += b"\x22\x08" + one.span_id.to_bytes(8, "big") + b"\x2a\x10" + one.trace_id.to_bytes(16, "big")

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 
-
 class OtlpExporter:
     """Spans or log records by OTLP; see `otel_distro.exporter.Exporter`."""
 
@@ -40,12 +39,11 @@ class OtlpExporter:
         self._encoded: tuple[Resource | None, bytes] = (None, b"")
         self._open: dict[Any, list[bytes]] = {}
         self._count = 0
-        if sender.signal == "traces":
-            self._item, self._scope_of = encode_span, _span_scope
-        else:
-            self._item, self._scope_of = encode_log, _log_scope
+        traces = sender.signal == "traces"
+        self._item: Callable[[Any], bytes] = encode_span if traces else encode_log
+        self._scope_of: Callable[[Any], Any] = _span_scope if traces else _log_scope
 
-    def add(self, item: Any) -> None:  # noqa: ANN401 - a span or a log record
+    def add(self, item: Any) -> None:
         """Encode into the open batch."""
         encoded = field(b"\x12", self._item(item))
         scope = self._scope_of(item)
@@ -98,11 +96,11 @@ class OtlpExporter:
         return self.sender.exports
 
 
-def _span_scope(span: Any) -> Any:  # noqa: ANN401 - a ReadableSpan
+def _span_scope(span: Any) -> Any:
     return span.instrumentation_scope
 
 
-def _log_scope(record: Any) -> str:  # noqa: ANN401 - a LogRecord
+def _log_scope(record: Any) -> str:
     name: str = record.scope
     return name
 
@@ -138,10 +136,15 @@ class OtlpReader(MetricReader):
         self.sender.reset()
         self._zeros = ZeroPoints()
 
-    def _receive_metrics(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> None:  # noqa: ANN401, ARG002 - the SDK's signature
+    def _receive_metrics(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - the SDK's signature
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
         payload, points = encode_metrics(metrics_data, self._zeros)
         if points:
             self.sender.put(Batch(payload, points))
 
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's signature
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """The pipeline collects a last time and shuts the sender down."""

@@ -111,7 +111,7 @@ class Sender:
         return min(self._timeout, left) if left > 0 else self._timeout
 
     def _pause(self, backoff: float) -> None:
-        """Wait before a retry; a flush that begins meanwhile retries at once, later ones of it each tenth of a second."""
+        """Wait before a retry; a flush that begins meanwhile retries at once, then each tenth of a second."""
         asked = self._hurry
         if asked > monotonic():
             self._changed.wait(0.1)
@@ -119,7 +119,7 @@ class Sender:
             self._changed.wait_for(lambda: self._closing or self._hurry != asked, backoff)
 
     def _settle(self, batch: Batch, answer: Answer, backoff: float) -> float:
-        """Count the answer and forget the batch unless it is to be sent again; returns the seconds to wait before that."""
+        """Count the answer, forget the batch unless it is to be sent again; returns the seconds to wait before that."""
         self.exports[answer.result.value] += 1
         with self._changed:
             if answer.result is not Result.RETRY and self._queue and self._queue[0] is batch:
@@ -135,7 +135,9 @@ class Sender:
         if not self._lost:
             self._lost = True
             _logger.warning(
-                "%s can't be delivered (OTEL_EXPORTER_OTLP_ENDPOINT): %s; the application goes on", self.signal, answer.reason
+                "%s can't be delivered (OTEL_EXPORTER_OTLP_ENDPOINT): %s; the application goes on",
+                self.signal,
+                answer.reason,
             )
         if answer.result is Result.FAILURE:
             return 0.0

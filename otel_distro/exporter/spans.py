@@ -25,7 +25,7 @@ _heads: dict[tuple[str, int], bytes] = {}
 _MAX_HEADS = 4096
 
 
-def encode_span(span: Any) -> bytes:  # noqa: ANN401 - a ReadableSpan, read by its private fields
+def encode_span(span: Any) -> bytes:
     """The body of one `Span`."""
     context: SpanContext = span._context  # noqa: SLF001 - fields of the record, not the properties that copy
     parent: SpanContext | None = span._parent  # noqa: SLF001
@@ -41,7 +41,7 @@ def encode_span(span: Any) -> bytes:  # noqa: ANN401 - a ReadableSpan, read by i
     out.append(_head(span._name, kind))  # noqa: SLF001
     out.append(_TIMES(0x39, span._start_time or 0, 0x41, span._end_time or 0))  # noqa: SLF001
     for key, value in (span._attributes or {}).items():  # noqa: SLF001
-        out.append(field(b"\x4a", key_value(key, value)))  # noqa: PERF401 - one list for all parts
+        out.append(field(b"\x4a", key_value(key, value)))
     out.append(_rest(span))
     out.append(_FLAGS(0x0185, flags))
     return b"".join(out)

@@ -61,7 +61,11 @@ class HttpTransport:
         self._path = parts.path + (f"?{parts.query}" if parts.query else "")
         self._context = _tls(settings) if parts.scheme == "https" else None
         self._compression = settings.compression
-        self._headers = {"Content-Type": "application/x-protobuf", "User-Agent": USER_AGENT, **dict(settings.headers)}
+        self._headers = {
+            "Content-Type": "application/x-protobuf",
+            "User-Agent": USER_AGENT,
+            **dict(settings.headers),
+        }
         if self._compression != "none":
             self._headers["Content-Encoding"] = self._compression
         self._connection: http.client.HTTPConnection | None = None
@@ -75,12 +79,12 @@ class HttpTransport:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not reused or isinstance(error, TimeoutError):
-                return Answer(Result.RETRY, reason=f"{self.endpoint}: {error or type(error).__name__}")
+                return Answer(Result.RETRY, reason=f"{self.endpoint}: {str(error) or type(error).__name__}")
         try:
             return self._post(body, timeout)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            return Answer(Result.RETRY, reason=f"{self.endpoint}: {error or type(error).__name__}")
+            return Answer(Result.RETRY, reason=f"{self.endpoint}: {str(error) or type(error).__name__}")
 
     def _post(self, body: bytes, timeout: float) -> Answer:
         connection = self._connection

@@ -42,7 +42,7 @@ def text(value: str) -> bytes:
     return value.encode("utf-8", "replace")
 
 
-def any_value(value: Any) -> bytes:  # noqa: ANN401 - an attribute's value
+def any_value(value: Any) -> bytes:
     """The body of an `AnyValue`; None is the empty one."""
     kind = type(value)
     if kind is str:
@@ -64,7 +64,7 @@ def _integer(value: int) -> bytes:
     return field(b"\x0a", str(value).encode())
 
 
-def _composite(value: Any) -> bytes:  # noqa: ANN401
+def _composite(value: Any) -> bytes:
     if isinstance(value, bytes):
         return field(b"\x3a", value)
     if isinstance(value, Mapping):
@@ -74,7 +74,7 @@ def _composite(value: Any) -> bytes:  # noqa: ANN401
     return field(b"\x0a", text(str(value)))
 
 
-def _pair(key: bytes, value: Any) -> bytes:  # noqa: ANN401
+def _pair(key: bytes, value: Any) -> bytes:
     return field(b"\x0a", key) + field(b"\x12", any_value(value))
 
 
@@ -82,7 +82,7 @@ _pairs: dict[tuple[str, str], bytes] = {}
 _keys: dict[str, bytes] = {}
 
 
-def key_value(key: str, value: Any) -> bytes:  # noqa: ANN401 - an attribute's value
+def key_value(key: str, value: Any) -> bytes:
     """The body of a `KeyValue`; cached for text, which repeats."""
     if type(value) is str:
         found = _pairs.get((key, value))

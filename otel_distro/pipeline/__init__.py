@@ -39,10 +39,10 @@ class Pipeline:
     def __init__(self, settings: Settings, resource: Resource, *, own_instance_id: bool = True) -> None:
         self._settings = settings
         self.resource = resource
-        self._slot = Slot(settings.cache_dir, str(resource.attributes.get(SERVICE_NAME, ""))) if own_instance_id else None
-        self.aggregator = Aggregator(
-            settings.cardinality_limit, exemplars=settings.exemplar_filter != "always_off"
+        self._slot = (
+            Slot(settings.cache_dir, str(resource.attributes.get(SERVICE_NAME, ""))) if own_instance_id else None
         )
+        self.aggregator = Aggregator(settings.cardinality_limit, exemplars=settings.exemplar_filter != "always_off")
         self.decider = Decider(settings.undecided_bytes, int(settings.slow_request_ms * 1e6), settings.keep_per_minute)
         self.worker = Worker(Outputs(), self.aggregator, self.decider, settings)
         self.worker.on_start = self._begin
@@ -55,13 +55,17 @@ class Pipeline:
         readers: Sequence[MetricReader] = (),
         sampler: Sampler | None = None,
         views: Sequence[View] = (),
-        **provider: Any,  # noqa: ANN401 - more arguments of the SDK's tracer provider
+        **provider: Any,
     ) -> None:
         """Make the providers, with these outputs, further metric readers, sampler and views."""
         self.worker.outputs = outputs
         own = () if outputs.reader is None else (outputs.reader,)
         self.meter_provider = MeterProvider(
-            self.aggregator, self._settle, metric_readers=[*own, *readers], views=views, resource=self.resource
+            self.aggregator,
+            self._settle,
+            metric_readers=[*own, *readers],
+            views=views,
+            resource=self.resource,
         )
         self.tracer_provider = TracerProvider(
             take=self.worker.take,

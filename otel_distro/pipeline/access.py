@@ -46,7 +46,7 @@ def line_of(span: Span) -> LogRecord | None:
     found = span._attributes  # noqa: SLF001
     ended = span._end_time or 0  # noqa: SLF001
     attributes = {key: found[key] for key in line.keys if key in found}
-    attributes[http.DURATION_MS.key] = round((ended - span._start_time) / 1e6, 3)  # noqa: SLF001
+    attributes[http.DURATION_MS.key] = round(span.duration_ns / 1e6, 3)
     failed = span._status.status_code is StatusCode.ERROR  # noqa: SLF001
     return LogRecord(
         ended,

@@ -84,10 +84,8 @@ class Stream:
         series.counts[bucket] += 1
         series.value += 1
         series.total += value
-        if value < series.low:
-            series.low = value
-        if value > series.high:
-            series.high = value
+        series.low = min(series.low, value)
+        series.high = max(series.high, value)
         return series, bucket
 
     def _new(self, key: Key, now_ns: int) -> Series:
@@ -128,7 +126,7 @@ class Derivation:
     def value(self, span: Span) -> float | None:
         """The measured value; None when the span has none."""
         if self.source == "duration":
-            return ((span._end_time or 0) - span._start_time) * 1e-9  # noqa: SLF001 - the record's fields
+            return span.duration_ns * 1e-9
         if self.source == "count":
             return 1
         found = span._attributes.get(self.source)  # noqa: SLF001
@@ -180,7 +178,7 @@ class Aggregator:
             return
         attributes = span._attributes  # noqa: SLF001
         get = attributes.get
-        started, ended = span._start_time, span._end_time or 0  # noqa: SLF001
+        started, ended = span._start_time or 0, span._end_time or 0  # noqa: SLF001
         chosen = False
         for derivation in derivations:
             value = derivation.value(span)

@@ -11,19 +11,22 @@ from otel_distro.guard import rendered
 SCALARS = frozenset({str, bool, int, float, bytes, type(None)})
 """Exact types that cross threads as they are; a subclass (an enum member, a lazy string) does not."""
 
+_BASES: tuple[Any, ...] = (str, int, float, bytes)
+"""Whose subclasses become exact; bool and None have none."""
+
 _MAX_DEPTH = 6
 _MAX_ITEMS = 1024
 _MAX_TEXT = 32768
 
 
-def clean(value: Any, limit: int | None = None, depth: int = 0) -> Any:  # noqa: ANN401 - attributes may be anything
+def clean(value: Any, limit: int | None = None, depth: int = 0) -> Any:
     """A copy that no later change reaches; strings cut at `limit`, other objects as text, cycles and depth cut off."""
     kind = type(value)
     if kind is str:
         return value if limit is None else value[:limit]
     if kind in SCALARS:
         return value
-    for scalar in (str, bool, int, float, bytes):
+    for scalar in _BASES:
         if isinstance(value, scalar):
             return clean(scalar(value), limit)
     if depth >= _MAX_DEPTH:

@@ -93,12 +93,12 @@ class Decider:
         return released
 
     def _keep(self, root: Span) -> bool:
-        """Whether the root's outcome is a reason to keep: it failed, or was slow; within the token bucket of its kind."""
+        """Whether the root's outcome is a reason to keep (it failed, or was slow) and its token bucket allows it."""
         failed = root.status.status_code is StatusCode.ERROR
-        slow = (root._end_time or 0) - root._start_time >= self._slow_ns  # noqa: SLF001 - the record's fields
+        slow = root.duration_ns >= self._slow_ns
         if not failed and not slow:
             return False
-        key = (root.name, str(root._attributes.get(ERROR_TYPE.key, "")))  # noqa: SLF001
+        key = (root.name, str(root._attributes.get(ERROR_TYPE.key, "")))  # noqa: SLF001 - not the property that copies
         bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= _MAX_BUCKETS:

@@ -69,5 +69,7 @@ def _guarded() -> Iterable[Observation]:
         yield Observation(count, {own.PLACE.key: place})
 
 
-def _callback(observe: Callable[[], Iterable[Observation]]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+def _callback(
+    observe: Callable[[], Iterable[Observation]],
+) -> Callable[[CallbackOptions], Iterable[Observation]]:
     return lambda _: observe()

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wrapt import register_post_import_hook, wrap_function_wrapper
@@ -47,15 +48,15 @@ class Lifecycle:
         if _is_resource_tracker():
             self._pipeline.supervise()
         for module, functions in _SUPERVISORS.items():
-            register_post_import_hook(lambda found, functions=functions: self._watch(found, functions), module)
+            register_post_import_hook(partial(self._watch, functions), module)
 
     def exit(self) -> None:
         """The interpreter's end."""
         with guard("lifecycle.exit"):
             self._pipeline.shutdown(self._timeout_millis)
 
-    def _watch(self, module: ModuleType, functions: tuple[str, ...]) -> None:
-        def run(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401 - wrapt's signature
+    def _watch(self, functions: tuple[str, ...], module: ModuleType) -> None:
+        def run(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
             self._pipeline.supervise()
             return wrapped(*args, **kwargs)
 
@@ -65,7 +66,10 @@ class Lifecycle:
 
     def _catch_sigterm(self) -> None:
         """Flush on SIGTERM, then die by it as before; only where the default action is in force."""
-        if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        if (
+            threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        ):
             return
         process = os.getpid()
 

@@ -1,4 +1,4 @@
-"""The logger provider: what is emitted through the OpenTelemetry logs API becomes the same record as all other lines."""
+"""The logger provider: what is emitted through the OpenTelemetry logs API becomes a record like all other lines."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from threading import Lock
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.sdk._logs import LogRecordProcessor
 from opentelemetry.sdk._logs import LoggerProvider as SdkLoggerProvider
+from opentelemetry.sdk._logs import LogRecordProcessor
 
 from otel_distro.context.work import current_fields
 from otel_distro.pipeline.clean import clean
@@ -52,7 +52,7 @@ class HandoverProcessor(LogRecordProcessor):
         return HANDOVER.sink.flush(timeout_millis)
 
 
-def _body(body: Any) -> str:  # noqa: ANN401 - an AnyValue
+def _body(body: Any) -> str:
     if body is None:
         return ""
     return body[:_MAX_BODY] if isinstance(body, str) else str(clean(body))[:_MAX_BODY]

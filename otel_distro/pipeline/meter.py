@@ -40,7 +40,7 @@ def catalogue_views() -> list[View]:
 
 
 class MeterProvider(sdk.MeterProvider):
-    """See `opentelemetry.sdk.metrics.MeterProvider`; `settle` is called before each collect, to aggregate what waits."""
+    """See `opentelemetry.sdk.metrics.MeterProvider`; `settle`, called before each collect, aggregates what waits."""
 
     def __init__(
         self,
@@ -48,13 +48,13 @@ class MeterProvider(sdk.MeterProvider):
         settle: Callable[[], None],
         metric_readers: Sequence[MetricReader] = (),
         views: Sequence[View] = (),
-        **kwargs: Any,  # noqa: ANN401 - the SDK's arguments
+        **kwargs: Any,
     ) -> None:
         super().__init__(metric_readers, views=[*views, *catalogue_views()], shutdown_on_exit=False, **kwargs)
         consumer = Consumer(self._sdk_config, metric_readers, aggregator, settle)
-        self._measurement_consumer = consumer
+        self._measurement_consumer: Consumer = consumer
         for reader in metric_readers:
-            reader._set_collect_callback(consumer.collect)  # noqa: SLF001 - as the SDK's constructor does
+            reader._set_collect_callback(consumer.collect)  # type: ignore[arg-type]  # noqa: SLF001 - as the SDK does
         self._arrange(aggregator, views)
 
     def _handle_fork(self) -> None:
@@ -72,13 +72,17 @@ class MeterProvider(sdk.MeterProvider):
         def apply(stream: Stream) -> list[Stream]:
             metric = stream.metric
             make = meter.create_histogram if metric.instrument is Instrument.HISTOGRAM else meter.create_counter
-            instrument = make(metric.name, metric.unit, metric.brief)
+            instrument: Any = make(metric.name, metric.unit, metric.brief)
             matching = [view for view in views if view._match(instrument)]  # noqa: SLF001 - the only matcher there is
             if not matching:
                 return [stream]
-            return [viewed(stream, view) for view in matching if not isinstance(view._aggregation, DropAggregation)]  # noqa: SLF001
+            return [viewed(stream, view) for view in matching if not _drops(view)]
 
         aggregator.arrange(apply)
+
+
+def _drops(view: View) -> bool:
+    return isinstance(view._aggregation, DropAggregation)  # noqa: SLF001 - views have no accessors
 
 
 def viewed(stream: Stream, view: View) -> Stream:
@@ -99,7 +103,11 @@ class Consumer(SynchronousMeasurementConsumer):
     """The SDK's consumer with a cardinality limit on what comes in, and the derived metrics in what goes out."""
 
     def __init__(
-        self, sdk_config: Any, metric_readers: Sequence[MetricReader], aggregator: Aggregator, settle: Callable[[], None]  # noqa: ANN401 - the SDK's private type
+        self,
+        sdk_config: Any,
+        metric_readers: Sequence[MetricReader],
+        aggregator: Aggregator,
+        settle: Callable[[], None],
     ) -> None:
         super().__init__(sdk_config=sdk_config, metric_readers=metric_readers)
         self._aggregator = aggregator
@@ -117,11 +125,11 @@ class Consumer(SynchronousMeasurementConsumer):
         self._states = {}
         self._seen = {}
 
-    def consume_measurement(self, measurement: Any) -> None:  # noqa: ANN401 - the SDK's private type
+    def consume_measurement(self, measurement: Any) -> None:
         """Count a measurement; beyond the limit of series under the overflow attribute."""
         super().consume_measurement(self._limited(measurement))
 
-    def _limited(self, measurement: Any) -> Any:  # noqa: ANN401
+    def _limited(self, measurement: Any) -> Any:
         attributes = measurement.attributes
         if not attributes:
             return measurement
@@ -152,9 +160,9 @@ class Consumer(SynchronousMeasurementConsumer):
         if data is None or not data.resource_metrics:
             resource = self._sdk_config.resource
             data = MetricsData([ResourceMetrics(resource, [], resource.schema_url)])
-        scopes = data.resource_metrics[0].scope_metrics
+        scopes: Any = data.resource_metrics[0].scope_metrics  # a list, whatever its annotation says
         rest = [metric for metric in derived if not _merged(metric, scopes)]
-        scopes.append(ScopeMetrics(SCOPE, rest, ""))  # type: ignore[attr-defined] - the SDK fills it with a list
+        scopes.append(ScopeMetrics(SCOPE, rest, ""))
         return data
 
     def _derived(self, reader: MetricReader) -> list[Metric]:
@@ -172,14 +180,15 @@ class Consumer(SynchronousMeasurementConsumer):
 
 
 def _merged(metric: Metric, scopes: Sequence[ScopeMetrics]) -> bool:
-    """Put the points into a metric of the same name and shape that somebody else records, so that there is one stream."""
+    """Put the points into a metric of the same name and shape that somebody else records: one stream."""
     for scope in scopes:
         for other in scope.metrics:
             if other.name == metric.name and other.unit == metric.unit and type(other.data) is type(metric.data):
-                other.data.data_points.extend(metric.data.data_points)  # type: ignore[attr-defined, union-attr] - a list
+                points: Any = other.data.data_points  # a list, too
+                points.extend(metric.data.data_points)
                 return True
     return False
 
 
-def _hashable(attributes: Any) -> dict[str, Any]:  # noqa: ANN401 - cleaned attributes
+def _hashable(attributes: Any) -> dict[str, Any]:
     return {key: value if getattr(value, "__hash__", None) else repr(value) for key, value in attributes.items()}

@@ -18,6 +18,8 @@ from otel_distro.pipeline.aggregate import OVERFLOW
 from otel_distro.semconv import Instrument
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opentelemetry.sdk.metrics.export import MetricReader
 
     from otel_distro.pipeline.aggregate import Key, Series, Stream
@@ -42,7 +44,7 @@ class ReaderState:
         return self.temporality.get(stream.metric.instrument) is AggregationTemporality.DELTA
 
 
-def _of(wanted: dict[type, AggregationTemporality], instrument: type) -> AggregationTemporality:
+def _of(wanted: Mapping[Any, AggregationTemporality], instrument: type) -> AggregationTemporality:
     for kind, temporality in wanted.items():
         if issubclass(kind, instrument):
             return temporality
@@ -81,7 +83,16 @@ def _point(
     if stream.metric.instrument is not Instrument.HISTOGRAM:
         return NumberDataPoint(attributes, start, now_ns, int(total) if total.is_integer() else total)
     return HistogramDataPoint(
-        attributes, start, now_ns, count, total, counts, stream.bounds, series.low, series.high, _exemplars(series)
+        attributes,
+        start,
+        now_ns,
+        count,
+        total,
+        counts,
+        stream.bounds,
+        series.low,
+        series.high,
+        _exemplars(series),
     )
 
 

@@ -44,7 +44,7 @@ def classify(sampler: Sampler) -> tuple[Callable[..., Choice], bool]:
     root = getattr(sampler, "_root", None) if isinstance(sampler, ParentBased) else sampler
     ratio = isinstance(root, (TraceIdRatioBased, ConsistentRatio))
     usual = isinstance(sampler, ParentBased) and _delegates(sampler) == (ALWAYS_ON, ALWAYS_OFF)
-    inherits = usual or (isinstance(sampler, StaticSampler) and sampler.should_sample(None, 1, "").decision.is_sampled())
+    inherits = usual or _always_on(sampler)
     dropped = Mode.PRIVATE if ratio else Mode.MEASURE
 
     def choose(
@@ -57,11 +57,17 @@ def classify(sampler: Sampler) -> tuple[Callable[..., Choice], bool]:
     ) -> Choice:
         result = sampler.should_sample(context, trace_id, name, kind, attributes, links or ())
         decision = result.decision
-        mode = Mode.EXPORT if decision.is_recording() else dropped
+        mode = dropped if decision is Decision.DROP else Mode.EXPORT
         given = attributes if mode == dropped and ratio else result.attributes
-        return Choice(mode, decision.is_sampled(), given or None, result.trace_state)
+        return Choice(mode, decision is Decision.RECORD_AND_SAMPLE, given or None, result.trace_state)
 
     return choose, inherits
+
+
+def _always_on(sampler: Sampler) -> bool:
+    return (
+        isinstance(sampler, StaticSampler) and sampler.should_sample(None, 1, "").decision is Decision.RECORD_AND_SAMPLE
+    )
 
 
 def _delegates(sampler: ParentBased) -> tuple[Any, Any]:
@@ -97,7 +103,7 @@ class ConsistentRatio(Sampler):
         above = trace_state or get_current_span(parent_context).get_span_context().trace_state
         if trace_id & (_MAX - 1) < self.threshold:
             return SamplingResult(Decision.DROP, None, above)
-        state = above if above is not None else TraceState()
+        state = above or TraceState()
         state = state.update("ot", f"th:{self._th}") if "ot" in state else state.add("ot", f"th:{self._th}")
         return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, state)
 

@@ -36,6 +36,11 @@ _NO_LINKS: BoundedList[Link] = BoundedList(0)
 class Span(sdk.Span):
     """See `opentelemetry.trace.Span`. One owner at a time: no locks, lists made on first use, nothing cleaned twice."""
 
+    _record_exception = True
+    _set_status_on_exception = True
+    given: Mapping[str, Any] | None = None
+    """The attributes that the sampler left to a span with a decision of its own."""
+
     __slots__ = (
         "_attributes",
         "_ctx",
@@ -82,11 +87,15 @@ class Span(sdk.Span):
         self.counted: Callable[[], None] | None = None
 
     @property
-    def _context(self) -> SpanContext:
+    def _context(self) -> SpanContext:  # type: ignore[override]  # made when somebody asks
         context = self._ctx
         if context is None:
             context = self._ctx = SpanContext(
-                self.trace_id, self.span_id, is_remote=False, trace_flags=_FLAGS[self.flags], trace_state=self.trace_state
+                self.trace_id,
+                self.span_id,
+                is_remote=False,
+                trace_flags=_FLAGS[self.flags],
+                trace_state=self.trace_state,
             )
         return context
 
@@ -105,14 +114,20 @@ class Span(sdk.Span):
 
     # -- attributes
 
-    def set_attribute(self, key: str, value: Any) -> None:  # noqa: ANN401 - the API's signature
+    def set_attribute(self, key: str, value: Any) -> None:
         """Set one attribute; a value that is no exact scalar is copied or rendered now."""
         if self._end_time is not None:
             _logger.warning("Setting attribute on ended span.")
             return
         limits = self.tracer.limits
         attributes = self._attributes
-        if limits.plain and type(value) in SCALARS and key.__class__ is str and key and len(attributes) < limits.attributes:
+        if (
+            limits.plain
+            and type(value) in SCALARS
+            and key.__class__ is str
+            and key
+            and len(attributes) < limits.attributes
+        ):
             attributes[key] = value
         else:
             self._set_with_care(key, value)
@@ -121,6 +136,18 @@ class Span(sdk.Span):
         """Set several attributes."""
         for key, value in attributes.items():
             self.set_attribute(key, value)
+
+    def begin(
+        self, kind: SpanKind, now_ns: int, attributes: Mapping[str, Any] | None, links: Sequence[Link] | None
+    ) -> None:
+        """Called by the tracer, once: what the caller gave at the start."""
+        self._kind = kind
+        self._start_time = now_ns
+        if attributes:
+            self.start_attributes(attributes)
+        if links:
+            for link in links:
+                self.add_link(link.context, link.attributes)
 
     def start_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Take the attributes given at the start; one check for all when they are few and exact scalars."""
@@ -135,7 +162,7 @@ class Span(sdk.Span):
         for key, value in attributes.items():
             self._set_with_care(key, value)
 
-    def _set_with_care(self, key: Any, value: Any) -> None:  # noqa: ANN401 - anything the app passes
+    def _set_with_care(self, key: Any, value: Any) -> None:
         limits = self.tracer.limits
         if not key or not isinstance(key, str):
             _logger.warning("invalid key `%s`. must be non-empty string. Dropping key from attributes.", key)
@@ -167,10 +194,12 @@ class Span(sdk.Span):
     def add_event(self, name: str, attributes: Mapping[str, Any] | None = None, timestamp: int | None = None) -> None:
         """Add an event; its attributes are copied now."""
         limits = self.tracer.limits
-        cleaned = BoundedAttributes(limits.event_attributes, _copied(attributes), max_value_len=limits.length, immutable=True)
+        cleaned = BoundedAttributes(
+            limits.event_attributes, _copied(attributes), max_value_len=limits.length, immutable=True
+        )
         self._add_event(sdk.Event(name=name, attributes=cleaned, timestamp=timestamp))
 
-    def _add_event(self, event: sdk.EventBase) -> None:
+    def _add_event(self, event: sdk.Event) -> None:
         if self._end_time is not None:
             _logger.warning("Tried calling %s on an ended span.", "_add_event")
             return
@@ -193,10 +222,12 @@ class Span(sdk.Span):
         if self._end_time is not None:
             _logger.warning("Tried calling %s on an ended span.", "_add_link")
             return
-        if not context or not (context.is_valid or attributes or context.trace_state):
+        if not (context.is_valid or attributes or context.trace_state):
             return
         limits = self.tracer.limits
-        cleaned = BoundedAttributes(limits.link_attributes, _copied(attributes), max_value_len=limits.length, immutable=True)
+        cleaned = BoundedAttributes(
+            limits.link_attributes, _copied(attributes), max_value_len=limits.length, immutable=True
+        )
         if self._links is _NO_LINKS:
             self._links = BoundedList(limits.links)
         self._links.append(Link(context, cleaned))
@@ -230,7 +261,9 @@ class Span(sdk.Span):
             return
         if isinstance(status, Status):
             if description is not None:
-                _logger.warning("Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description)
+                _logger.warning(
+                    "Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description
+                )
             self._status = status
         elif isinstance(status, StatusCode):
             self._status = Status(status, description)
@@ -248,17 +281,9 @@ class Span(sdk.Span):
             found.update(attributes)
         self.add_event("exception", found, timestamp)
 
-    @property
-    def _record_exception(self) -> bool:
-        return True
-
-    @property
-    def _set_status_on_exception(self) -> bool:
-        return True
-
     # -- start and end
 
-    def start(self, start_time: int | None = None, parent_context: Any = None) -> None:  # noqa: ANN401, ARG002 - the SDK's signature
+    def start(self, start_time: int | None = None, parent_context: Any = None) -> None:  # noqa: ARG002 - the SDK's signature
         """A span is started by its tracer."""
         _logger.warning("Calling start() on a started span.")
 
@@ -285,6 +310,11 @@ class Span(sdk.Span):
     def instrumentation_info(self) -> InstrumentationInfo:
         """The scope of the tracer, in its old form."""
         return self.tracer.instrumentation_info
+
+    @property
+    def duration_ns(self) -> int:
+        """How long the span lasted, in nanoseconds; 0 until it ended."""
+        return 0 if self._end_time is None else self._end_time - (self._start_time or 0)
 
     @property
     def sampled(self) -> bool:

@@ -57,7 +57,7 @@ class Outputs:
 class Worker:
     """The `otel_distro.record.Sink`, and the thread behind it; the thread starts with the first record."""
 
-    def __init__(self, outputs: Outputs, aggregator: Aggregator, decider: Decider, settings: Any) -> None:  # noqa: ANN401 - config.Settings
+    def __init__(self, outputs: Outputs, aggregator: Aggregator, decider: Decider, settings: Any) -> None:
         self.outputs = outputs
         self._aggregator = aggregator
         self._decider = decider
@@ -99,11 +99,9 @@ class Worker:
 
     def log(self, record: LogRecord) -> None:
         """A log record; the console line of an error is written now."""
-        if record.console and self.outputs.console is not None:
-            if record.severity_number >= _ERROR or self.closed or self.console_only:
-                record.console = False
-                with guard("console"):
-                    self.outputs.console([record])
+        if record.console and (record.severity_number >= _ERROR or self.closed or self.console_only):
+            record.console = False
+            self._write([record])
         if len(record.body) > _RECORD_BYTES:
             self._text += len(record.body)
         self._put("logs", record)
@@ -112,7 +110,7 @@ class Worker:
         """One measurement of a declared metric."""
         self._put("metrics", measurement)
 
-    def _put(self, signal: str, record: Any) -> None:  # noqa: ANN401 - a span, a log record or a measurement
+    def _put(self, signal: str, record: Any) -> None:
         if self.closed or self.console_only:
             return
         buffer = self._buffer
@@ -147,7 +145,7 @@ class Worker:
         return settled and all(senders)
 
     def settle(self, deadline: float, *, export: bool = False) -> bool:
-        """Wait until all that was taken is processed; with `export`, also handed to the senders, and metrics collected."""
+        """Wait until all taken is processed; with `export`, also given to the senders, and metrics collected."""
         thread = self._thread
         if thread is None or not thread.is_alive():
             return True
@@ -204,7 +202,7 @@ class Worker:
         self._text = 0
         self._print()
 
-    def _process(self, record: Any) -> None:  # noqa: ANN401 - a span, a log record or a measurement
+    def _process(self, record: Any) -> None:
         with guard("pipeline.process"):
             if type(record) is Span:
                 self.taken["traces"] += 1
@@ -240,7 +238,7 @@ class Worker:
         if record.export:
             self._add("logs", self.outputs.logs, record)
 
-    def _add(self, signal: str, exporters: Sequence[Exporter], item: Any) -> None:  # noqa: ANN401 - a span or a record
+    def _add(self, signal: str, exporters: Sequence[Exporter], item: Any) -> None:
         if not exporters:
             return
         if not self._open[signal]:
@@ -271,6 +269,9 @@ class Worker:
         if not self._console:
             return
         lines, self._console = self._console, []
+        self._write(lines)
+
+    def _write(self, lines: Sequence[LogRecord]) -> None:
         if self.outputs.console is not None:
             with guard("console"):
                 self.outputs.console(lines)

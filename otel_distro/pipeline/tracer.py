@@ -12,7 +12,7 @@ from opentelemetry.context import get_value
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 
 from otel_distro.context.work import GRACE_NS
 from otel_distro.pipeline.local_trace import LocalTrace, Mode
@@ -32,13 +32,23 @@ OWN_SCOPES = frozenset(span.scope for span in SPANS)
 """Scopes whose spans are measured even when they are dropped."""
 
 _RANDOM = 0x02
+_SUPPRESSED = "suppress_instrumentation"
 _SAMPLED = int(TraceFlags.SAMPLED)
 
 
 class Limits:
     """The SDK's span limits, unpacked for the hot path; `plain`: no value is cut, so exact scalars need no care."""
 
-    __slots__ = ("attributes", "event_attributes", "events", "length", "link_attributes", "links", "plain", "value_length")
+    __slots__ = (
+        "attributes",
+        "event_attributes",
+        "events",
+        "length",
+        "link_attributes",
+        "links",
+        "plain",
+        "value_length",
+    )
 
     def __init__(self, limits: sdk.SpanLimits) -> None:
         self.attributes = 2**31 if limits.max_span_attributes is None else limits.max_span_attributes
@@ -81,8 +91,8 @@ class Tracer(sdk.Tracer):
         attributes: Mapping[str, Any] | None = None,
         links: Sequence[Link] | None = None,
         start_time: int | None = None,
-        record_exception: bool = True,  # noqa: FBT001, FBT002, ARG002
-        set_status_on_exception: bool = True,  # noqa: FBT001, FBT002, ARG002
+        record_exception: bool = True,  # noqa: FBT001, FBT002
+        set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
     ) -> api.Span:
         """Start a span under the one in the context, or a new local trace."""
         parent = api.get_current_span(context)
@@ -98,14 +108,11 @@ class Tracer(sdk.Tracer):
             made = self._decided(parent, local, name, context, (kind, attributes, links))
             if type(made) is not Span:
                 return made
-            span, attributes = made, made._attributes or None  # noqa: SLF001 - made here
-        span._kind = kind  # noqa: SLF001 - the tracer builds its spans
-        span._start_time = now  # noqa: SLF001
-        if attributes:
-            span.start_attributes(attributes)
-        if links:
-            for link in links:
-                span.add_link(link.context, link.attributes)
+            span, attributes = made, made.given
+        span.begin(kind, now, attributes, links)
+        if not (record_exception and set_status_on_exception):
+            span._record_exception = record_exception  # noqa: SLF001 - the tracer builds its spans
+            span._set_status_on_exception = set_status_on_exception  # noqa: SLF001
         if self.provider.notified and span.local.mode == Mode.EXPORT:
             self.span_processor.on_start(span, parent_context=context)
         return span
@@ -131,6 +138,8 @@ class Tracer(sdk.Tracer):
     ) -> api.Span:
         """A span whose sampling must be decided: a local root's, or any under a custom sampler."""
         above: SpanContext | None = parent.get_span_context()
+        if local is None and get_value(_SUPPRESSED, context):  # an excluded request's spans would be orphans
+            return NonRecordingSpan(above or INVALID_SPAN_CONTEXT)
         if above is not None and not isinstance(above, SpanContext):
             message = "parent_span_context must be a SpanContext or None."
             raise TypeError(message)
@@ -143,7 +152,7 @@ class Tracer(sdk.Tracer):
         if choice.mode == Mode.MEASURE and local is None and not self.own:
             return self._not_recorded(above, trace_id, choice, random=random)
         root = local is None
-        if local is None or (local.mode != choice.mode and local.mode != Mode.QUIET):
+        if local is None or local.mode not in (choice.mode, Mode.QUIET):
             local = LocalTrace(choice.mode)
         span = Span(self, name, trace_id, self.provider.span_id(), local)
         span.is_root = root
@@ -152,8 +161,7 @@ class Tracer(sdk.Tracer):
         if above is not None:
             span.parent_id = above.span_id
             span._parent = above  # noqa: SLF001
-        if choice.attributes:
-            span._attributes = dict(choice.attributes)  # noqa: SLF001 - cleaned by start_attributes
+        span.given = choice.attributes
         if self.measured:
             span.counted = self._count(above, choice)
         return span
@@ -163,7 +171,13 @@ class Tracer(sdk.Tracer):
             self._count(above, choice)
         flags = TraceFlags(_RANDOM if random else 0)
         return NonRecordingSpan(
-            SpanContext(trace_id, self.provider.span_id(), is_remote=False, trace_flags=flags, trace_state=choice.trace_state)
+            SpanContext(
+                trace_id,
+                self.provider.span_id(),
+                is_remote=False,
+                trace_flags=flags,
+                trace_state=choice.trace_state,
+            )
         )
 
     def _count(self, above: SpanContext | None, choice: Choice) -> Callable[[], None]:
@@ -192,7 +206,7 @@ class Tracer(sdk.Tracer):
 class TracerProvider(sdk.TracerProvider):
     """See `opentelemetry.sdk.trace.TracerProvider`; ended spans go to `take`, span processors are told besides."""
 
-    def __init__(self, *args: Any, take: Callable[[Span], None] | None = None, **kwargs: Any) -> None:  # noqa: ANN401 - the SDK's arguments
+    def __init__(self, *args: Any, take: Callable[[Span], None] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.take = take or _nowhere
         self.limits = Limits(self._span_limits)
@@ -205,10 +219,10 @@ class TracerProvider(sdk.TracerProvider):
         self.random_ids = bool(getattr(generator, "is_trace_id_random", bool)())
 
     def _handle_fork(self) -> None:
-        """Renew the lock only: the SDK's handler would give the child a random instance id, the pipeline gives it its own."""
+        """Renew the lock only: the SDK's handler would give a random instance id, the pipeline gives its own."""
         self._tracers_lock = Lock()
 
-    def get_tracer(self, *args: Any, **kwargs: Any) -> api.Tracer:  # noqa: ANN401 - the SDK's signature
+    def get_tracer(self, *args: Any, **kwargs: Any) -> api.Tracer:
         """The tracer of an instrumentation scope; one object per scope."""
         made = super().get_tracer(*args, **kwargs)
         if type(made) is not sdk.Tracer:
@@ -237,4 +251,3 @@ def _span_id() -> int:
 
 def _trace_id() -> int:
     return getrandbits(128) or 1
-

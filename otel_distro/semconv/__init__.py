@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from otel_distro.semconv import db, http, messaging, own
-from otel_distro.semconv._model import Attribute, Event, Instrument, Kind, LogField, Metric, Source, Span, prometheus_name
+from otel_distro.semconv._model import (
+    Attribute,
+    Event,
+    Instrument,
+    Kind,
+    LogField,
+    Metric,
+    Source,
+    Span,
+    prometheus_name,
+)
 from otel_distro.semconv.attributes import LOG_FIELDS
 
 AREAS = {"http": http, "db": db, "messaging": messaging, "own": own}

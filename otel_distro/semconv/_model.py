@@ -27,7 +27,7 @@ class Kind(int, Enum):
 
 @dataclass(frozen=True)
 class Attribute:
-    """A key. `values` closes its set; `bound` names what bounds it ("routes of the app"); neither: never on a metric."""
+    """A key. `values` closes its set; `bound` names what bounds it ("routes of the app"); else never on a metric."""
 
     key: str
     brief: str
@@ -48,7 +48,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric. `attributes` are all it may carry; with a `source` the pipeline derives it, else a record or callback."""
+    """A metric. `attributes` are all it may carry; with a `source` the pipeline derives it from spans."""
 
     name: str
     instrument: Instrument

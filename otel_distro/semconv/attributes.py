@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from otel_distro.semconv._model import Attribute, LogField
 
-ERROR_TYPE = Attribute("error.type", "Class of error: exception type, or the status code", bound="exception types and status codes of the app")
+ERROR_TYPE = Attribute(
+    "error.type",
+    "Class of error: exception type, or the status code",
+    bound="exception types and status codes of the app",
+)
 SERVER_ADDRESS = Attribute("server.address", "Host name of the server called", bound="hosts the app calls")
 SERVER_PORT = Attribute("server.port", "Port of the server called", bound="ports the app calls")
-NETWORK_PROTOCOL_VERSION = Attribute("network.protocol.version", "Version of the protocol", values=("1.0", "1.1", "2", "3"))
+NETWORK_PROTOCOL_VERSION = Attribute(
+    "network.protocol.version", "Version of the protocol", values=("1.0", "1.1", "2", "3")
+)
 
 REQUEST_ID = Attribute("request_id", "The request's id: X-Request-ID when it came with a valid one, else the trace id")
 USER_HASH = Attribute("user.hash", "Keyed hash of the bound user", sensitive=True)
@@ -19,7 +25,11 @@ WORK = (REQUEST_ID, USER_HASH, USER_ID, SESSION_ID, USER_TIER, TENANT_ID)
 """What `otel_distro.context` knows of the current work: on every log record and on the root span."""
 
 EXEMPLAR = Attribute("otel_distro.exemplar", "This span is an exemplar of a metric: the Collector keeps its trace")
-TRACE_CLASS = Attribute("otel_distro.trace_class", "What the Collector's sampling must know", values=("payment", "webhook", "synthetic"))
+TRACE_CLASS = Attribute(
+    "otel_distro.trace_class",
+    "What the Collector's sampling must know",
+    values=("payment", "webhook", "synthetic"),
+)
 
 EXCEPTION_TYPE = Attribute("exception.type", "Qualified name of the exception's class")
 EXCEPTION_MESSAGE = Attribute("exception.message", "The exception's text, truncated", sensitive=True)
@@ -46,7 +56,11 @@ LOG_FIELDS = (
     LogField("exception.type", EXCEPTION_TYPE.brief, "exception_type"),
     LogField("exception.message", EXCEPTION_MESSAGE.brief, "exception_message", sensitive=True),
     LogField("exception.stacktrace", EXCEPTION_STACKTRACE.brief, "stacktrace", sensitive=True),
-    LogField("otel_distro.log.format_error", "Why the message is the bare template: its arguments did not fit", "format_error"),
+    LogField(
+        "otel_distro.log.format_error",
+        "Why the message is the bare template: its arguments did not fit",
+        "format_error",
+    ),
 )
 """Fields of our own on log records; what the app adds by `extra=` or structlog's context travels under its own name."""
 

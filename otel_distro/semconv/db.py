@@ -23,18 +23,12 @@ OPERATION = Attribute(
     "SELECT, INSERT, ...; BATCH before it when it is an executemany",
     bound="SQL keywords",
 )
-COLLECTION = Attribute(
-    "db.collection.name", "The table, when the statement has one", bound="tables of the app"
-)
-SUMMARY = Attribute(
-    "db.query.summary", "Operation and tables, low cardinality", bound="statements of the app"
-)
+COLLECTION = Attribute("db.collection.name", "The table, when the statement has one", bound="tables of the app")
+SUMMARY = Attribute("db.query.summary", "Operation and tables, low cardinality", bound="statements of the app")
 TEXT = Attribute("db.query.text", "The statement with literals replaced by ?", sensitive=True)
 BATCH_SIZE = Attribute("db.operation.batch.size", "Parameter sets of an executemany, from two on")
 ROWS = Attribute("db.response.returned_rows", "Rows returned, when the driver says before they are fetched")
-AFFECTED_ROWS = Attribute(
-    "db.response.affected_rows", "Rows inserted, updated or deleted, when the driver says"
-)
+AFFECTED_ROWS = Attribute("db.response.affected_rows", "Rows inserted, updated or deleted, when the driver says")
 RESPONSE_STATUS = Attribute("db.response.status_code", "SQLSTATE or the driver's error code")
 SLOW = Attribute("db.query.slow", "The query took longer than OTEL_DISTRO_SLOW_QUERY_MS")
 POOL_NAME = Attribute("db.client.connection.pool.name", "Which pool", bound="engines of the app")

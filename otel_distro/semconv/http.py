@@ -64,9 +64,7 @@ _CLIENT_KEY = (METHOD, SERVER_ADDRESS, SERVER_PORT, STATUS, ERROR_TYPE)
 
 
 def _server(name: str, unit: str, brief: str, value: str, buckets: tuple[float, ...]) -> Metric:
-    return Metric(
-        name, Instrument.HISTOGRAM, unit, brief, _SERVER_KEY, buckets, Source(ASGI_SCOPE, Kind.SERVER, value)
-    )
+    return Metric(name, Instrument.HISTOGRAM, unit, brief, _SERVER_KEY, buckets, Source(ASGI_SCOPE, Kind.SERVER, value))
 
 
 SERVER_DURATION = _server(

@@ -1,8 +1,17 @@
-"""Messaging and Celery (OpenTelemetry's development messaging conventions; `celery.*` where it has no name)."""
+"""Messaging and Celery (OpenTelemetry's development conventions; `celery.*` where it has no name)."""
 
 from __future__ import annotations
 
-from otel_distro.semconv._model import DURATION_BUCKETS, Attribute, Event, Instrument, Kind, Metric, Source, Span
+from otel_distro.semconv._model import (
+    DURATION_BUCKETS,
+    Attribute,
+    Event,
+    Instrument,
+    Kind,
+    Metric,
+    Source,
+    Span,
+)
 from otel_distro.semconv.attributes import ERROR_TYPE, EXEMPLAR, TRACE_CLASS, WORK
 
 SCOPE = "otel_distro.celery"
@@ -11,10 +20,12 @@ SYSTEM = Attribute("messaging.system", "Which system", values=("celery",))
 DESTINATION = Attribute("messaging.destination.name", "Queue", bound="queues of the app")
 OPERATION_NAME = Attribute("messaging.operation.name", "The operation", values=("publish", "run"))
 OPERATION_TYPE = Attribute("messaging.operation.type", "Its type", values=("send", "process"))
-MESSAGE_ID = Attribute("messaging.message.id", "Task id")
+MESSAGE_ID = Attribute("messaging.message.id", "Task id, the same for all tries of a task")
 TASK = Attribute("celery.task.name", "Task name", bound="tasks of the app")
 OUTCOME = Attribute(
-    "celery.task.outcome", "How a run ended", values=("success", "failure", "retry", "ignored", "rejected", "revoked")
+    "celery.task.outcome",
+    "How a run ended; revoked: called off from outside, before it began or while it ran",
+    values=("success", "failure", "retry", "ignored", "rejected", "revoked"),
 )
 RETRIES = Attribute("celery.task.retries", "Which retry this is, from one on")
 ETA = Attribute("celery.task.eta", "When the task was asked to run, ISO 8601")

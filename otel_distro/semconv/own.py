@@ -9,7 +9,16 @@ SIGNAL = Attribute("otel_distro.signal", "Which signal", values=("traces", "metr
 CAUSE = Attribute(
     "otel_distro.drop.cause",
     "Why it was dropped",
-    values=("buffer_full", "queue_full", "refused", "undecided_budget", "keep_limit", "sampled", "shutdown", "encode"),
+    values=(
+        "buffer_full",
+        "queue_full",
+        "refused",
+        "undecided_budget",
+        "keep_limit",
+        "sampled",
+        "shutdown",
+        "encode",
+    ),
 )
 RESULT = Attribute("otel_distro.export.result", "How an export ended", values=("success", "retry", "failure"))
 PLACE = Attribute("otel_distro.guard.place", "Guarded place in the distribution", bound="guarded places")
@@ -25,7 +34,9 @@ RECORDS = _counter("otel_distro.records", "{record}", "Records the pipeline took
 DROPPED = _counter("otel_distro.records.dropped", "{record}", "Records dropped, by cause", SIGNAL, CAUSE)
 EXPORTS = _counter("otel_distro.exports", "{export}", "Export requests by result", SIGNAL, RESULT)
 GUARDED = _counter("otel_distro.guarded_failures", "{failure}", "Failures of our own that the app did not see", PLACE)
-OVERFLOW = _counter("otel_distro.cardinality.overflow", "{measurement}", "Measurements beyond a metric's cardinality limit")
+OVERFLOW = _counter(
+    "otel_distro.cardinality.overflow", "{measurement}", "Measurements beyond a metric's cardinality limit"
+)
 BUFFERED = Metric(
     "otel_distro.buffered",
     Instrument.GAUGE,

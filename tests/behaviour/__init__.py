@@ -1,0 +1,1 @@
+"""The application with us is the application without us."""

@@ -30,7 +30,9 @@ class Hour:
 
     def __init__(self, ratio: float) -> None:
         self.spans = InMemoryExporter()
-        settings = config.load({"OTEL_DISTRO_UNDECIDED_BYTES": str(BUDGET), "OTEL_METRICS_EXEMPLAR_FILTER": "always_off"})
+        settings = config.load(
+            {"OTEL_DISTRO_UNDECIDED_BYTES": str(BUDGET), "OTEL_METRICS_EXEMPLAR_FILTER": "always_off"}
+        )
         self.pipeline = Pipeline(settings, Resource({}), own_instance_id=False)
         self.pipeline.build(Outputs([self.spans]), sampler=ParentBased(TraceIdRatioBased(ratio)))
         self.tracer = self.pipeline.tracer_provider.get_tracer("app")

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 OPEN = 5000
 BUDGET = 32 * 1024 * 1024
-UVICORN = ("uvicorn", "--app-dir", str(Path(__file__).parent), "open_app:app", "--host", "127.0.0.1", "--port", "0", "--backlog", "8192")
+UVICORN = (
+    "uvicorn",
+    "--app-dir",
+    str(Path(__file__).parent),
+    "open_app:app",
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "0",
+    "--backlog",
+    "8192",
+)
 
 
 @contextmanager
@@ -91,7 +102,11 @@ def test_thousands_of_open_requests_stay_within_the_budget(tmp_path: Path) -> No
         (tmp_path / "ours").mkdir()
         with (
             OtlpSink() as sink,
-            _app(tmp_path / "ours", OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint, OTEL_METRIC_EXPORT_INTERVAL="500") as ours,
+            _app(
+                tmp_path / "ours",
+                OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint,
+                OTEL_METRIC_EXPORT_INTERVAL="500",
+            ) as ours,
         ):
             growth = asyncio.run(_held_open(ours, sink)) - without
             sink.wait_for(_all_ended, "the server spans", 60)

@@ -10,7 +10,6 @@ from shop.traffic import CALLS, Call, Customer
 from tests.examples.shop_process import UVICORN, WORKER, running, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from shop.traffic import Result
@@ -45,10 +44,10 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, Run]]:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
     """The plain run and the instrumented one."""
     plain = Run(tmp_path_factory.mktemp("plain"))
-    yield plain, Run(tmp_path_factory.mktemp("instrumented"), **INSTRUMENTED)
+    return plain, Run(tmp_path_factory.mktemp("instrumented"), **INSTRUMENTED)
 
 
 def _answer(result: Result) -> dict[str, Any]:

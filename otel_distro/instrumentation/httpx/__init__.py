@@ -24,7 +24,7 @@ _EXCLUDED_URLS = ("OTEL_PYTHON_HTTPX_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS"
 
 
 class HttpxInstrumentor(Instrumentor):
-    """Instruments httpx's own transports, so all clients, old and new; an app's transports stay as they are."""
+    """Instruments httpx's own transports, so all clients, old and new; an app's own stay as they are."""
 
     _patched: tuple[tuple[type, str, Any, Any], ...] = ()
     _upstream = StandBack("instrument", "instrument_client")

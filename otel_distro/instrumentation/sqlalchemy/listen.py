@@ -1,4 +1,4 @@
-"""Puts listeners and patches on SQLAlchemy's classes, for engines made before and after, and takes them off."""
+"""Puts listeners and patches on SQLAlchemy's classes, for engines made before and after; takes them off."""
 
 from __future__ import annotations
 

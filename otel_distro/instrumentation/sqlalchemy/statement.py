@@ -1,4 +1,4 @@
-"""What a statement says: its text without literals, what it does to which tables. Pure, and linear in length."""
+"""What a statement says: its text without literals, what it does to which tables. Linear in its length."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _ENDS = ("commit", "rollback", "close")
 
 
 def _count(connection: Connection, outcome: str, *, closing: bool = False) -> None:
-    """Closing a transaction that only read takes nothing back: no rollback. Autocommit has no transactions."""
+    """Closing a transaction that only read takes nothing back. Autocommit has no transactions."""
     with _GUARD:
         dirty = getattr(connection, DIRTY, False)
         if dirty:

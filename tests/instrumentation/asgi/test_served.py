@@ -37,9 +37,9 @@ def test_a_client_that_leaves_a_stream_ends_it_without_error(telemetry: Telemetr
 
     with serving(app) as server:
         with httpx.stream("GET", f"http://{server.url}/events") as answer:
-            assert next(answer.iter_lines()) == "data: tick"
-            (point,) = telemetry.points("http.server.active_requests")[-1:]
-            assert point.value == 1
+            lines = answer.iter_lines()
+            assert next(lines) == "data: tick"
+            assert sum(point.value for point in telemetry.points("http.server.active_requests")) == 1
         wait_until(lambda: telemetry.spans("GET /events"))
     (span,) = telemetry.spans()
     attributes: Any = span.attributes
@@ -114,7 +114,7 @@ def test_the_end_of_the_lifespan_flushes(sink: Slow) -> None:
 
     with serving(FastAPI(lifespan=lifespan)) as server:
         httpx.get(f"http://{server.url}/none")
-    assert (order, sink.asked) == [[[]], [2000]] or (order, sink.asked) == ([[]], [2000])
+    assert (order, sink.asked) == ([[]], [2000])
 
 
 def test_a_flush_that_hangs_delays_the_end_no_longer_than_the_setting(

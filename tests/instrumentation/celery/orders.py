@@ -1,10 +1,11 @@
-"""The application under test: one task for each way a run can end. It knows nothing of telemetry but the request's id."""
+"""The application under test: one task for each way a run can end."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, Task
@@ -76,8 +77,7 @@ def name_user(user: str) -> None:
 
 def wait(marker: str, seconds: float) -> None:
     """Say by a file that the run has begun, then take long."""
-    with open(marker, "w", encoding="utf-8") as file:
-        file.write(str(os.getpid()))
+    Path(marker).touch()
     time.sleep(seconds)
 
 

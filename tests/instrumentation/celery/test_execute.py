@@ -62,7 +62,7 @@ def by_id(spans: list[ReadableSpan]) -> dict[int, ReadableSpan]:
 
 
 def test_web_publish_and_run_are_one_trace(worked: Celery, telemetry: Telemetry) -> None:
-    """The run is the child of the publish, which is the child of the request; the task sees trace and request id."""
+    """The run is a child of the publish, that of the request; the task sees trace and request id."""
     with request("r-1") as server:
         seen = run(worked, "pack", 7)
     [ran], [published] = telemetry.spans("run orders.pack"), telemetry.spans("publish orders.pack")
@@ -128,7 +128,7 @@ def test_a_retry_is_no_error(worked: Celery, telemetry: Telemetry) -> None:
     assert {(s.attributes or {})["request_id"] for s in runs} == {"r-4"}
     published = by_id(telemetry.spans("publish orders.price"))
     assert [s.parent is not None and s.parent.span_id in published for s in runs] == [True, True, True]
-    assert not telemetry.logs()
+    assert not [log for log in telemetry.logs() if log.event_name == "exception"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_retry_is_no_error(worked: Celery, telemetry: Telemetry) -> None:
     ],
 )
 def test_outcomes(worked: Celery, telemetry: Telemetry, task: str, outcome: str, status: StatusCode) -> None:
-    """Ignored and rejected runs are no errors; an exception that `throws` names fails the run, but is no defect to record."""
+    """Ignored and rejected runs are no errors; an exception that `throws` names is one, but not recorded."""
     run(worked, task, *([1] if task == "expected" else []))
     [span] = telemetry.spans(f"run orders.{task}")
     assert (span.attributes or {})["celery.task.outcome"] == outcome
@@ -259,7 +259,7 @@ class TestEager:
         assert not telemetry.spans("publish orders.pack")
 
     def test_the_caller_s_context_is_as_before(self, app: Celery, telemetry: Telemetry) -> None:
-        """After an eager run, failed or not, the caller has its own span and work; what the task bound is gone."""
+        """After an eager run the caller has its own span and work; what the task bound is gone."""
         with request("r-1") as server:
             work = CURRENT.get()
             app.tasks["orders.name_user"].delay("paid")
@@ -271,7 +271,7 @@ class TestEager:
     def test_called_while_handling_an_error(self, app: Celery, telemetry: Telemetry) -> None:
         """An eager run inside an `except` block succeeds: that error is not its own."""
         try:
-            raise ValueError
+            int("none")
         except ValueError:
             app.tasks["orders.pack"].delay(1)
         [span] = telemetry.spans("run orders.pack")

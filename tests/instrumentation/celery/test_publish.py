@@ -117,7 +117,7 @@ def test_a_task_known_by_name_only(app: Celery, telemetry: Telemetry) -> None:
 
 
 def test_a_failing_publish_ends_its_span(instrumented: CeleryInstrumentor, telemetry: Telemetry) -> None:
-    """With the broker down the app gets its own exception, the span ends as an error, and the context is clean."""
+    """With the broker down the app gets the exception, the span ends as an error, the context is clean."""
     app = Celery("down", broker="redis://127.0.0.1:1/0", set_as_current=False)
     before = context_api.get_current()
     with pytest.raises(OperationalError):
@@ -140,7 +140,7 @@ def test_suppressed_means_nothing(app: Celery, telemetry: Telemetry) -> None:
 def test_applications_made_earlier_are_covered(
     app: Celery, instrumented: CeleryInstrumentor, telemetry: Telemetry
 ) -> None:
-    """An application that published before `instrument()` is observed after it, and no more after `uninstrument()`."""
+    """An application that published before `instrument()` is observed until `uninstrument()`."""
     instrumented.uninstrument()
     app.tasks["orders.pack"].delay(1)
     instrumented.instrument()

@@ -112,7 +112,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 def test_every_run_arrives(
     orders: Celery, start: Callable[..., Worker], telemetry: Telemetry, options: list[str]
 ) -> None:
-    """After a warm shutdown each run is there, in its publisher's trace and with its request's id; polling made no span."""
+    """After a warm shutdown each run is there, in its publisher's trace; polling made no span."""
     results = publish(orders, 7)
     worker = start(*options)
     seen = [result.get(timeout=60) for result in results]

@@ -1,4 +1,4 @@
-"""The orders application as a worker process loads it, with telemetry kept in memory and written by `flush` only.
+"""The orders application as a worker process loads it, with telemetry in memory, written by `flush` only.
 
 So whatever is in the files was flushed in time; what a process took with it when it ended is missing.
 """

@@ -178,7 +178,7 @@ class TestBaggage:
     def test_a_redirect_to_a_third_party_takes_it_back(
         self, instrumented: HttpxInstrumentor, server: Server
     ) -> None:
-        """Redirected from an allowed host to another, the second attempt carries none of the first one's baggage."""
+        """Redirected from an allowed host to another, the second attempt has none of the first's baggage."""
         get_sync(f"{server.url}/status/302?to={server.other}/", follow_redirects=True)
         assert ["baggage" in headers for _path, headers in server.seen] == [True, False]
 
@@ -254,7 +254,7 @@ def test_excluded_urls(
     assert [attributes(span)["url.full"] for span in telemetry.spans()] == [f"{server.url}/orders/all"]
 
 
-def test_a_transport_of_the_app_stays_as_it_is(instrumented: HttpxInstrumentor, telemetry: Telemetry) -> None:
+def test_an_apps_transport_stays_as_it_is(instrumented: HttpxInstrumentor, telemetry: Telemetry) -> None:
     """Doubles and in-process transports go to no network, and make no span."""
     get_sync("http://nowhere/", transport=httpx.MockTransport(lambda _request: httpx.Response(200)))
     assert telemetry.spans() == []
@@ -263,7 +263,7 @@ def test_a_transport_of_the_app_stays_as_it_is(instrumented: HttpxInstrumentor, 
 def test_a_client_made_earlier_is_covered(
     instrumented: HttpxInstrumentor, server: Server, telemetry: Telemetry
 ) -> None:
-    """A client that was made before `instrument()` is observed after it, and no more after `uninstrument()`."""
+    """A client that was made before `instrument()` is observed until `uninstrument()`."""
     instrumented.uninstrument()
     with httpx.Client() as client:
         client.get(server.url)

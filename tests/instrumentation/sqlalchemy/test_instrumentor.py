@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Engine, RootTransaction
 
@@ -42,15 +43,16 @@ def test_sqlalchemy_is_not_imported_for_it() -> None:
 import sys
 from otel_distro.instrumentation.sqlalchemy import SqlalchemyInstrumentor
 SqlalchemyInstrumentor().instrument()
-assert not [name for name in sys.modules if name.startswith(("sqlalchemy", "opentelemetry.instrumentation.sqlalchemy"))]
+early = ("sqlalchemy", "opentelemetry.instrumentation.sqlalchemy")
+assert not [name for name in sys.modules if name.startswith(early)]
 import sqlalchemy
 assert SqlalchemyInstrumentor().listening
 """
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
 
 
-def test_a_failure_of_ours_is_not_the_apps(telemetry: Telemetry, monkeypatch) -> None:  # noqa: ANN001
-    """When reading a statement fails, the app's statement runs all the same, and the failure is counted."""
+def test_a_failure_of_ours_is_not_the_apps(telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When reading a statement fails, the app's statement runs all the same; the failure is counted."""
     from otel_distro import guard
     from otel_distro.instrumentation.sqlalchemy.database import Database
 

@@ -115,7 +115,7 @@ def test_engines_of_one_database_are_told_apart(
 
 
 def test_dispose_keeps_the_name_and_what_is_out(engine: Engine, telemetry: Telemetry) -> None:
-    """After dispose() the new pool goes by the old name; a connection still out is counted until it is back."""
+    """After dispose() the new pool has the old name; a connection still out is counted until it is back."""
     with engine.connect():
         engine.dispose()
         with engine.connect():

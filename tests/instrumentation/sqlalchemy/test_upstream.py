@@ -53,7 +53,7 @@ def test_it_is_a_subclass() -> None:
 
 
 @pytest.mark.parametrize("named", ["engine", "engines", "all"])
-def test_instrument_makes_no_doubles(named: str, engine: Engine, telemetry: Telemetry, caplog) -> None:  # noqa: ANN001
+def test_instrument_makes_no_doubles(named: str, engine: Engine, telemetry: Telemetry, caplog: pytest.LogCaptureFixture) -> None:
     """With ours on, upstream's instrument() in all its forms leaves one span per statement, and no complaint."""
     options = {"engine": {"engine": engine}, "engines": {"engines": [engine]}, "all": {}}[named]
     for _ in range(2):
