@@ -64,8 +64,6 @@ def start(settings: Settings, **attributes: str) -> Pipeline:
     pipeline.install()
     set_propagators(settings)
     Lifecycle(pipeline, settings.shutdown_timeout).attach()
-    if settings.log_level:
-        _set_root_level(settings.log_level)
     return pipeline
 
 
@@ -76,15 +74,6 @@ def _resource(attributes: dict[str, str]) -> Resource:
         kept = {key: value for key, value in resource.attributes.items() if key != SERVICE_INSTANCE_ID}
         return Resource(kept, resource.schema_url)
     return resource
-
-
-def _set_root_level(level: str) -> None:
-    name = level.upper()
-    number = logging.getLevelName(int(name) if name.isdigit() else name)
-    if name.isdigit() or isinstance(number, int):
-        logging.getLogger().setLevel(int(name) if name.isdigit() else number)
-    else:
-        _logger.warning("LOG_LEVEL=%r is ignored: it takes DEBUG, INFO, WARNING, ERROR, CRITICAL or a number", level)
 
 
 class _Build:

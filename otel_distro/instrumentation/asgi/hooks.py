@@ -35,9 +35,7 @@ class Hooks(NamedTuple):
         return receive, send
 
 
-def hooks(
-    server_request: Any, client_request: Any, client_response: Any, exclude_spans: Any = None
-) -> Hooks | None:
+def hooks(server_request: Any, client_request: Any, client_response: Any, exclude_spans: Any = None) -> Hooks | None:
     """The hooks that would be called by upstream: those of an excluded span are not."""
     excluded = exclude_spans or ()
     given = Hooks(

@@ -113,8 +113,7 @@ class ServerRequest(Observation):
 
     def _is_event_stream(self) -> bool:
         return any(
-            header[0] == b"content-type" and header[1].startswith(_EVENT_STREAM)
-            for header in self._headers_sent
+            header[0] == b"content-type" and header[1].startswith(_EVENT_STREAM) for header in self._headers_sent
         )
 
     def _complete(self) -> None:

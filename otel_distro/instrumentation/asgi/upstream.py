@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
-from otel_distro.instrumentation.asgi.hooks import Hooks, hooks
+from otel_distro.instrumentation.asgi.hooks import hooks
 from otel_distro.instrumentation.asgi.options import server_options
+from otel_distro.instrumentation.asgi.scope import MARK
 from otel_distro.instrumentation.asgi.server import SERVER, watched
 
 if TYPE_CHECKING:
@@ -56,12 +57,22 @@ def fastapi_instrumentor(upstream: Any) -> Any:
             setattr(app, _FLAG, False)
 
         def _instrument(self, **kwargs: Any) -> None:
-            """Hooks and options for all apps that have none of their own."""
-            SERVER.use(server_options(kwargs))
+            """Hooks and options for all apps that have none of their own; switches ours on when it is off."""
+            from otel_distro.instrumentation.asgi import AsgiInstrumentor
+
+            if SERVER.default is None:
+                self._started = AsgiInstrumentor()
+                self._started.instrument(**kwargs)
+            else:
+                self._started = None
+                SERVER.use(server_options(kwargs))
 
         def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 - upstream's signature
-            """All apps are watched as the settings say, again."""
-            SERVER.use(server_options())
+            """All apps are watched as the settings say, again; or not at all when that was so before."""
+            if self._started is not None:
+                self._started.uninstrument()
+            elif SERVER.default is not None:
+                SERVER.use(server_options())
 
     return FastAPIInstrumentor
 
@@ -101,7 +112,7 @@ def _middleware_call(original: Callable[..., Awaitable[None]]) -> Callable[..., 
         if SERVER.default is None:
             return original(self, scope, receive, send)
         given = hooks(self.server_request_hook, self.client_request_hook, self.client_response_hook)
-        if isinstance(given, Hooks) and scope["type"] in ("http", "websocket"):
+        if given is not None and scope.get(MARK) is not None:
             receive, send = given.begin(trace.get_current_span(), scope, receive, send)
         called: Awaitable[None] = self.app(scope, receive, send)
         return called

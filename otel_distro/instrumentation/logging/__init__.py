@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-_logger = logging.getLogger("otel_distro")
-
 
 class LoggingInstrumentor(Instrumentor):
     """Records what the app logs; lines of our console take the place of those of its console handlers."""
@@ -45,11 +43,6 @@ class LoggingInstrumentor(Instrumentor):
 
 
 def _level(name: str) -> int:
-    """The number of a level's name, or of digits; 0 when there is none, or none of this name."""
-    if not name:
-        return 0
+    """The number of a level's name, or of digits; 0 when there is none of this name (which start-up says)."""
     number = int(name) if name.isdigit() else logging.getLevelName(name.upper())
-    if isinstance(number, int):
-        return number
-    _logger.warning("LOG_LEVEL=%r is ignored, levels stay as the app sets them: no such level", name[:100])
-    return 0
+    return number if isinstance(number, int) else 0

@@ -48,7 +48,9 @@ async def test_native_telemetry_emits_nothing(telemetry: Telemetry, call: Call, 
     assert scope.startswith("otel_distro")
 
 
-async def test_apps_made_before_are_silenced_and_later_restored(telemetry: Telemetry, call: Call, instrument: Any) -> None:
+async def test_apps_made_before_are_silenced_and_later_restored(
+    telemetry: Telemetry, call: Call, instrument: Any
+) -> None:
     """Native telemetry comes back with the app's own configuration when ours goes, twice in a row."""
     app = busy()
     for _ in range(2):

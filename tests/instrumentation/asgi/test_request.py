@@ -114,7 +114,12 @@ async def test_starlette_routes_and_static_files_have_routes(telemetry: Telemetr
     """A plain Starlette app, nested mounts, and an app without routes of its own behind a mount."""
     (tmp_path / "a.txt").write_text("a")
     inner = [Route("/deep/{x}", lambda request: PlainTextResponse("deep"))]
-    app = Starlette(routes=[Mount("/one", routes=[Mount("/{two}", routes=inner)]), Mount("/static", StaticFiles(directory=tmp_path))])
+    app = Starlette(
+        routes=[
+            Mount("/one", routes=[Mount("/{two}", routes=inner)]),
+            Mount("/static", StaticFiles(directory=tmp_path)),
+        ]
+    )
     await call(app, "/one/2/deep/3")
     await call(app, "/static/a.txt")
     await call(app, "/static/none.txt")
@@ -211,7 +216,10 @@ async def test_body_sizes_are_counted_in_both_directions(telemetry: Telemetry, c
 
     await call(shop(), "/upload", "POST", content=b"x" * 500)
     await call(shop(), "/upload", "POST", content=parts())
-    sizes = [((s.attributes or {})["http.request.body.size"], (s.attributes or {})["http.response.body.size"]) for s in telemetry.spans()]
+    sizes = [
+        ((s.attributes or {})["http.request.body.size"], (s.attributes or {})["http.response.body.size"])
+        for s in telemetry.spans()
+    ]
     assert sizes == [(500, 3), (1000, 4)]
 
 
@@ -310,7 +318,11 @@ async def test_a_failing_background_task_marks_the_request(telemetry: Telemetry,
     answer = await call(app, "/feedback", "POST")
     (span,) = telemetry.spans()
     attributes: Any = span.attributes
-    assert (answer.status_code, attributes["http.response.status_code"], attributes["error.type"]) == (200, 200, "KeyError")
+    assert (answer.status_code, attributes["http.response.status_code"], attributes["error.type"]) == (
+        200,
+        200,
+        "KeyError",
+    )
     assert span.status.status_code is StatusCode.ERROR
 
 
@@ -383,7 +395,9 @@ async def test_a_broken_scope_is_the_apps_affair(telemetry: Telemetry) -> None:
 def active(telemetry: Telemetry) -> list[tuple[Any, Any]]:
     """The open GET requests (series of other tests' methods stay, at zero)."""
     points = telemetry.points("http.server.active_requests")
-    return [(at["http.request.method"], p.value) for p in points if (at := p.attributes)["http.request.method"] == "GET"]
+    return [
+        (at["http.request.method"], p.value) for p in points if (at := p.attributes)["http.request.method"] == "GET"
+    ]
 
 
 def seconds(span: Any) -> float:

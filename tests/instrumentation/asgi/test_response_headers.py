@@ -55,7 +55,9 @@ async def test_the_apps_own_headers_win(call: Call) -> None:
         (["*"], "*"),
     ],
 )
-async def test_ids_are_exposed_where_the_app_allows_other_origins(call: Call, exposed: list[str], expected: str) -> None:
+async def test_ids_are_exposed_where_the_app_allows_other_origins(
+    call: Call, exposed: list[str], expected: str
+) -> None:
     """Scripts of an allowed origin can read the ids; what the app exposes stays exposed."""
     app = FastAPI()
     app.add_middleware(CORSMiddleware, allow_origins=["https://shop.test"], expose_headers=exposed)

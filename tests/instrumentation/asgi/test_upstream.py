@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fastapi import BackgroundTasks, FastAPI
+from fastapi import BackgroundTasks, FastAPI, Request
 from opentelemetry.instrumentation import asgi as upstream_asgi
 from opentelemetry.instrumentation import fastapi as upstream_fastapi
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
@@ -27,7 +27,8 @@ def shop() -> FastAPI:
     app = FastAPI()
 
     @app.post("/carts/{cart}")
-    async def add(cart: str, tasks: BackgroundTasks) -> str:
+    async def add(cart: str, request: Request, tasks: BackgroundTasks) -> str:
+        await request.body()
         tasks.add_task(int)
         return cart
 
