@@ -13,6 +13,7 @@ from otel_distro.config_parse import (
     choice,
     headers,
     hosts,
+    level,
     milliseconds,
     names,
     optional_path,
@@ -115,7 +116,7 @@ class Settings:
         name="OTEL_BSP_SCHEDULE_DELAY",
     )
     batch_size: int = _own("512", positive, "Records in a full batch", name="OTEL_BSP_MAX_EXPORT_BATCH_SIZE")
-    log_level: str = _own("", text, "Level of the root logger; unset: as the app sets it", name="LOG_LEVEL")
+    log_level: int = _own("", level, "Level of the root logger; unset: as the app sets it", name="LOG_LEVEL")
     log_format: str = _own(
         "auto",
         choice("auto", "json", "text", "app"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,18 @@ _UNITS = {"kib": 1024, "mib": 1024**2, "gib": 1024**3, "kb": 1000, "mb": 1000**2
 def text(raw: str) -> str:
     """The text itself."""
     return raw.strip()
+
+
+def level(raw: str) -> int:
+    """A level of `logging` by name or number; empty is 0, which is no level."""
+    name = raw.strip().upper()
+    if not name:
+        return 0
+    number = int(name) if name.isdigit() else logging.getLevelName(name)
+    if not isinstance(number, int):
+        message = "it takes DEBUG, INFO, WARNING, ERROR, CRITICAL or a number"
+        raise ValueError(message)  # noqa: TRY004 - it is the text that is wrong
+    return number
 
 
 def boolean(raw: str) -> bool:

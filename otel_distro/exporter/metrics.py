@@ -142,13 +142,15 @@ def _exponential(point: ExponentialHistogramDataPoint) -> bytes:
     body = attributes(b"\x0a", point.attributes) + _times(point)
     body += b"\x21" + FIXED64(point.count) + b"\x29" + DOUBLE(point.sum)
     body += b"\x30" + varint(_zigzag(point.scale)) + b"\x39" + FIXED64(point.zero_count)
-    body += field(b"\x42", _buckets(point.positive)) + field(b"\x4a", _buckets(point.negative))
+    body += _buckets(b"\x42", point.positive) + _buckets(b"\x4a", point.negative)
     return body + _exemplars(b"\x5a", point.exemplars) + _range(b"\x61", b"\x69", point)
 
 
-def _buckets(buckets: Any) -> bytes:
+def _buckets(tag: bytes, buckets: Any) -> bytes:
+    if not buckets.bucket_counts:
+        return b""
     counts = b"".join(varint(count) for count in buckets.bucket_counts)
-    return b"\x08" + varint(_zigzag(buckets.offset)) + field(b"\x12", counts)
+    return field(tag, b"\x08" + varint(_zigzag(buckets.offset)) + field(b"\x12", counts))
 
 
 def _zigzag(number: int) -> int:

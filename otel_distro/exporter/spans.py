@@ -61,10 +61,10 @@ def _rest(span: ReadableSpan) -> bytes:
     out = b""
     if span.dropped_attributes:
         out += b"\x50" + varint(span.dropped_attributes)
-    if span._events:  # noqa: SLF001
+    if span._events or span.dropped_events:  # noqa: SLF001
         out += b"".join(field(b"\x5a", _event(event)) for event in span.events)
         out += b"\x60" + varint(span.dropped_events)
-    if span._links:  # noqa: SLF001
+    if span._links or span.dropped_links:  # noqa: SLF001
         out += b"".join(field(b"\x6a", _link(link)) for link in span.links)
         out += b"\x70" + varint(span.dropped_links)
     status = span._status  # noqa: SLF001
@@ -85,6 +85,8 @@ def _link(link: Link) -> bytes:
     if context.trace_state:
         body += field(b"\x1a", text(context.trace_state.to_header()))
     body += attributes(b"\x22", link.attributes)
+    if link.dropped_attributes:
+        body += b"\x28" + varint(link.dropped_attributes)
     flags = int(context.trace_flags) | _HAS_REMOTE | (_REMOTE if context.is_remote else 0)
     return body + b"\x35" + flags.to_bytes(4, "little")
 

@@ -13,7 +13,7 @@ from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resou
 from otel_distro.pipeline.aggregate import Aggregator
 from otel_distro.pipeline.decide import Decider
 from otel_distro.pipeline.health import Health
-from otel_distro.pipeline.instance import Slot
+from otel_distro.pipeline.instance import Slot, process_resource
 from otel_distro.pipeline.logger import LoggerProvider
 from otel_distro.pipeline.meter import MeterProvider
 from otel_distro.pipeline.thread import Outputs, Worker
@@ -47,6 +47,7 @@ class Pipeline:
         self.worker = Worker(Outputs(), self.aggregator, self.decider, settings)
         self.worker.on_start = self._begin
         self.supervised = False
+        self._forked = False
 
     def build(
         self,
@@ -90,11 +91,10 @@ class Pipeline:
 
     def _begin(self) -> None:
         """The first record of this process: from here on it is an instance of the service."""
+        found = process_resource() if self._forked else Resource.get_empty()
         if self._slot is not None:
-            self._identify(self._slot.acquire())
-
-    def _identify(self, instance_id: str) -> None:
-        self.resource = self.resource.merge(Resource({SERVICE_INSTANCE_ID: instance_id}))
+            found = found.merge(Resource({SERVICE_INSTANCE_ID: self._slot.acquire()}))
+        self.resource = self.resource.merge(found)
         self.tracer_provider._update_resource(self.resource)  # noqa: SLF001 - the SDK's own way after a fork
         self.meter_provider._update_resource(self.resource)  # noqa: SLF001
         self.logger_provider._update_resource(self.resource)  # noqa: SLF001
@@ -106,6 +106,7 @@ class Pipeline:
 
     def after_fork(self) -> None:
         """In a forked child: fresh buffers and locks, zero counts, an identity of its own."""
+        self._forked = True
         self.supervised = False
         self.worker.console_only = False
         self.aggregator.forget()

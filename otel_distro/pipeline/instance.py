@@ -9,12 +9,22 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4, uuid5
 
+from opentelemetry.sdk import resources
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, Resource
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 _NAMESPACE = UUID("4d63009a-8d0f-11ee-aad7-4c796ed8e320")
 """The namespace that the semantic conventions name for generated `service.instance.id`s."""
 _MAX_SLOTS = 1024
+
+
+def process_resource() -> Resource:
+    """What resource detectors say of this process and not of its parent, but for the instance id, which is ours to give."""
+    detect = getattr(resources, "_get_process_dependent_resource", Resource.get_empty)  # the SDK has it from 1.45 on
+    found = {key: value for key, value in detect().attributes.items() if key != SERVICE_INSTANCE_ID}
+    return Resource(found)
 
 
 class Slot:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
 from otel_distro.guard import guard
+from otel_distro.logs.severity import severity
 from otel_distro.pipeline.access import line_of
 from otel_distro.pipeline.local_trace import Mode
 from otel_distro.pipeline.span import Span
@@ -67,6 +68,7 @@ class Worker:
         self._batch_delay: float = settings.batch_delay / 1000
         self._interval: float = settings.metric_interval / 1000
         self._lines: bool = settings.access_log
+        self._least = severity(settings.log_level)
         self.on_start: Callable[[], None] = _nothing
         """Called on the thread that starts the worker, once per process, before the first record is processed."""
         self.closed = False
@@ -229,7 +231,7 @@ class Worker:
             self._aggregator.span(span, exported=False)
         if self._lines and mode != Mode.QUIET:
             line = line_of(span)
-            if line is not None:
+            if line is not None and line.severity_number >= self._least:
                 self._log(line)
 
     def _log(self, record: LogRecord) -> None:

@@ -219,8 +219,11 @@ class TracerProvider(sdk.TracerProvider):
         self.random_ids = bool(getattr(generator, "is_trace_id_random", bool)())
 
     def _handle_fork(self) -> None:
-        """Renew the lock only: the SDK's handler would give a random instance id, the pipeline gives its own."""
-        self._tracers_lock = Lock()
+        """Renew the lock; a pipeline gives the child its resource (the SDK's handler: a random instance id, too)."""
+        if self.take is _nowhere:
+            super()._handle_fork()
+        else:
+            self._tracers_lock = Lock()
 
     def get_tracer(self, *args: Any, **kwargs: Any) -> api.Tracer:
         """The tracer of an instrumentation scope; one object per scope."""

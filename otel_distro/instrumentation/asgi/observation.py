@@ -134,6 +134,7 @@ class Observation:
         with _LEAVE:
             detach(self._context_token)
             CURRENT.reset(self._work_token)
+        self.error = None  # its traceback refers to the frame that refers to us
 
     def finish(self, ended: int) -> None:
         """End span and work."""

@@ -28,55 +28,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("otel_distro")
 _FLAG = "_is_instrumented_by_opentelemetry"
-_OWN_METHODS = ("instrument_app", "uninstrument_app", "_instrument", "_uninstrument")
 _MIDDLEWARE = "_otel_distro_middleware"
-
-
-def fastapi_instrumentor(upstream: Any) -> Any:
-    """A subclass of upstream's `FastAPIInstrumentor` whose methods act on our server."""
-
-    class FastAPIInstrumentor(upstream):  # type: ignore[misc]
-        """Upstream's interface, our instrumentation."""
-
-        _instance = None  # the inherited one would be upstream's object
-
-        @staticmethod
-        def instrument_app(app: Any, *args: Any, **kwargs: Any) -> None:
-            """Watch this app with hooks and options of its own."""
-            if getattr(app, _FLAG, False):
-                _logger.warning("instrument_app: the second call for an app has no effect")
-                return
-            given = {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
-            SERVER.set_options(app, server_options(given))
-            setattr(app, _FLAG, True)
-
-        @staticmethod
-        def uninstrument_app(app: Any) -> None:
-            """Watch this app no more."""
-            SERVER.set_options(app, replace(server_options(), enabled=False))
-            setattr(app, _FLAG, False)
-
-        def _instrument(self, **kwargs: Any) -> None:
-            """Hooks and options for all apps that have none of their own; switches ours on when it is off."""
-            from otel_distro.instrumentation.asgi import AsgiInstrumentor
-
-            if SERVER.default is None:
-                self._started = AsgiInstrumentor()
-                self._started.instrument(**kwargs)
-            else:
-                self._started = None
-                SERVER.use(server_options(kwargs))
-
-        def _uninstrument(self, **kwargs: Any) -> None:  # noqa: ARG002 - upstream's signature
-            """All apps are watched as the settings say, again; or not at all when that was so before."""
-            if self._started is not None:
-                self._started.uninstrument()
-            elif SERVER.default is not None:
-                SERVER.use(server_options())
-
-    return FastAPIInstrumentor
-
-
 _POSITIONAL = (
     "server_request_hook",
     "client_request_hook",
@@ -91,11 +43,58 @@ _POSITIONAL = (
 )
 
 
+def instrument_app(app: Any, *args: Any, **kwargs: Any) -> None:
+    """Watch this app with hooks and options of its own."""
+    if getattr(app, _FLAG, False):
+        _logger.warning("instrument_app: the second call for an app has no effect")
+        return
+    given = {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
+    SERVER.set_options(app, server_options(given))
+    setattr(app, _FLAG, True)
+
+
+def uninstrument_app(app: Any) -> None:
+    """Watch this app no more."""
+    SERVER.set_options(app, replace(server_options(), enabled=False))
+    setattr(app, _FLAG, False)
+
+
+def _instrument(self: Any, **kwargs: Any) -> None:
+    """Hooks and options for all apps that have none of their own; switches ours on when it is off."""
+    from otel_distro.instrumentation.asgi import AsgiInstrumentor
+
+    self._started = None if SERVER.default is not None else AsgiInstrumentor()
+    if self._started is not None:
+        self._started.instrument(**kwargs)
+    else:
+        SERVER.use(server_options(kwargs))
+
+
+def _uninstrument(self: Any, **_: Any) -> None:
+    """All apps are watched as the settings say, again; or not at all when that was so before."""
+    if self._started is not None:
+        self._started.uninstrument()
+    elif SERVER.default is not None:
+        SERVER.use(server_options())
+
+
+_METHODS = {
+    "instrument_app": staticmethod(instrument_app),
+    "uninstrument_app": staticmethod(uninstrument_app),
+    "_instrument": _instrument,
+    "_uninstrument": _uninstrument,
+}
+
+
+def fastapi_instrumentor(upstream: Any) -> Any:
+    """A subclass of upstream's `FastAPIInstrumentor` with our methods, and (`_instance`) an object of its own."""
+    return type("FastAPIInstrumentor", (upstream,), {"_instance": None, "__doc__": upstream.__doc__, **_METHODS})
+
+
 def take_fastapi_over(module: ModuleType, patches: Patches) -> None:
     """Give upstream's `FastAPIInstrumentor` our methods."""
-    ours = vars(fastapi_instrumentor(module.FastAPIInstrumentor))
-    for name in _OWN_METHODS:
-        patches.replace(module.FastAPIInstrumentor, name, partial(_instead, ours[name]))
+    for name, method in _METHODS.items():
+        patches.replace(module.FastAPIInstrumentor, name, partial(_instead, method))
 
 
 def _instead(replacement: Any, _: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from otel_distro import config
@@ -33,16 +32,10 @@ class LoggingInstrumentor(Instrumentor):
 
     def _hook(self, module: ModuleType, options: dict[str, Any]) -> None:  # noqa: ARG002 - the hook's signature
         settings = config.current()
-        level = _level(settings.log_level)
+        level = settings.log_level
         patch = Patch(
             own_console=line_format(settings.log_format) != "app",
             own_access_line=settings.access_log,
             without_handlers=bool(level),
         )
         self._undo = (patch.remove, pin_root_level(level)) if level else (patch.remove,)
-
-
-def _level(name: str) -> int:
-    """The number of a level's name, or of digits; 0 when there is none of this name (which start-up says)."""
-    number = int(name) if name.isdigit() else logging.getLevelName(name.upper())
-    return number if isinstance(number, int) else 0

@@ -98,6 +98,6 @@ def _exception(record: logging.LogRecord, attributes: dict[str, Value]) -> BaseE
     error = info[1] if isinstance(info, tuple) and len(info) > 1 else info
     if isinstance(error, BaseException):
         return error
-    if record.exc_text:
+    if not info and record.exc_text:  # the exception stayed in the process that made the record
         attributes["exception.stacktrace"] = cut(str(record.exc_text), MAX_BODY)
     return None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from otel_distro.instrumentation.sqlalchemy.queries import Queries
+    from otel_distro.instrumentation.sqlalchemy.queries import Options
 
 __all__ = ["SqlalchemyInstrumentor"]
 
@@ -29,7 +29,8 @@ class SqlalchemyInstrumentor(Instrumentor):
     `enable_attribute_commenter`, `tracer_provider`, `meter_provider`.
     """
 
-    _queries: Queries | None = None
+    _all: Options | None = None
+    """What holds for all engines; None: no engine is watched."""
     _upstream: Mapping[str, Any] | None = None
 
     def hooks(self) -> dict[str, Callable[[ModuleType, dict[str, Any]], None]]:
@@ -48,7 +49,7 @@ class SqlalchemyInstrumentor(Instrumentor):
     @property
     def listening(self) -> bool:
         """Whether SQLAlchemy's engines are listened to now."""
-        return self._queries is not None
+        return self._all is not None
 
     def configure(self, options: Mapping[str, Any]) -> None:
         """Take the options for the engines they name, else for all; listen again after a `pause()`."""
@@ -58,28 +59,29 @@ class SqlalchemyInstrumentor(Instrumentor):
 
         tracer = trace.get_tracer(SCOPE, __version__, options.get("tracer_provider"))
         pool.observe_with(metrics.get_meter(SCOPE, __version__, options.get("meter_provider")))
-        if self._queries is None:
-            self._queries = queries.Queries(tracer)
-            listen.start(self._queries)
+        if self._all is None:
+            self._all = queries.Options(tracer)
+            listen.start(self._all)
         commenter = Commenter.asked_for(options)
-        self._queries.commenting = self._queries.commenting or commenter is not None
+        if commenter is not None:
+            listen.comment(self._all)
         engines = _engines(options)
         for engine in engines:
-            database = database_of(engine)
+            database = database_of(engine, self._all)
             database.commenter, database.tracer = commenter, tracer
         if not engines:
-            self._queries.commenter, self._queries.tracer = commenter, tracer
+            self._all.commenter, self._all.tracer = commenter, tracer
 
     def pause(self) -> None:
         """No telemetry of any engine, until `configure()` is called again."""
-        if self._queries is not None:
+        if self._all is not None:
             from otel_distro.instrumentation.sqlalchemy import listen
 
-            listen.stop(self._queries)
-            self._queries = None
+            listen.stop(self._all)
+            self._all = None
 
     def _listen(self, _module: ModuleType, options: dict[str, Any]) -> None:
-        if self._queries is None:
+        if self._all is None:
             self.configure(options)
 
     def _adopt(self, _module: ModuleType, _options: dict[str, Any]) -> None:
@@ -92,6 +94,4 @@ class SqlalchemyInstrumentor(Instrumentor):
 def _engines(options: Mapping[str, Any]) -> list[Engine]:
     named: Iterable[Engine | AsyncEngine] = options.get("engines") or ()
     one = options.get("engine")
-    return [
-        getattr(engine, "sync_engine", engine) for engine in (*named, *([one] if one is not None else ()))
-    ]
+    return [getattr(engine, "sync_engine", engine) for engine in (*named, *([one] if one is not None else ()))]

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from opentelemetry.trace import Span
-    from sqlalchemy.engine import Engine
 
 FRAMEWORK_TAGS = "SQLCOMMENTER_ORM_TAGS_AND_VALUES"
 """Context key under which upstream's web framework instrumentations leave their tags."""
@@ -38,11 +37,11 @@ class Commenter:
         in_attribute = bool(options.get("enable_attribute_commenter"))
         return cls(options.get("commenter_options"), in_attribute=in_attribute)
 
-    def comment(self, engine: Engine, span: Span) -> str:
+    def comment(self, driver: str, span: Span) -> str:
         """The comment for a statement that is this span's."""
         from sqlalchemy import __version__
 
-        values: dict[str, str] = {"db_driver": engine.driver, "db_framework": f"sqlalchemy:{__version__}"}
+        values: dict[str, str] = {"db_driver": driver, "db_framework": f"sqlalchemy:{__version__}"}
         if self._options.get("opentelemetry_values", True):
             _PROPAGATOR.inject(values, set_span_in_context(span))
         values = {key: value for key, value in values.items() if self._options.get(key, True)}

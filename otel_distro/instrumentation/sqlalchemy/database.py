@@ -7,6 +7,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary, ref
 
+from otel_distro.instrumentation.sqlalchemy.queries import unwatch, watch
 from otel_distro.instrumentation.sqlalchemy.statement import MAX_READ, Statement, read
 from otel_distro.semconv.attributes import SERVER_ADDRESS, SERVER_PORT
 from otel_distro.semconv.db import (
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
     from otel_distro.instrumentation.sqlalchemy.commenter import Commenter
+    from otel_distro.instrumentation.sqlalchemy.queries import Options
 
     Value = str | int
 
@@ -137,6 +139,7 @@ class Database:
         """Take this off its engine."""
         engine = self._engine()
         if engine is not None and getattr(engine.dialect, _ATTRIBUTE, None) is self:
+            unwatch(engine.dialect)
             delattr(engine.dialect, _ATTRIBUTE)
 
 
@@ -151,8 +154,8 @@ _lock = Lock()
 _named: WeakValueDictionary[str, Database] = WeakValueDictionary()
 
 
-def database_of(engine: Engine) -> Database:
-    """What is known of this engine's database; made on first use."""
+def database_of(engine: Engine, options: Options) -> Database:
+    """What is known of this engine's database; made on first use, and from then on its statements are watched."""
     known: Database | None = getattr(engine.dialect, _ATTRIBUTE, None)
     if known is not None:
         return known
@@ -164,6 +167,7 @@ def database_of(engine: Engine) -> Database:
         made.pool_name = _free_name(_pool_name(engine, made))
         _named[made.pool_name] = made
         setattr(engine.dialect, _ATTRIBUTE, made)
+        watch(engine.dialect, made, options)
     return made
 
 
@@ -193,13 +197,7 @@ def _pool_name(engine: Engine, database: Database) -> str:
     given = engine.pool.logging_name or engine.logging_name
     if given:
         return str(given)[:100]
-    place = (
-        ""
-        if not database.address
-        else f"{database.address}:{database.port}"
-        if database.port
-        else database.address
-    )
+    place = "" if not database.address else f"{database.address}:{database.port}" if database.port else database.address
     return f"{database.dialect}://{place}/{database.namespace or ''}"[:200]
 
 

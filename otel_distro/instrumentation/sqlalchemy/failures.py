@@ -1,10 +1,40 @@
-"""The database's own code of a failure, as the many drivers carry it."""
+"""What a driver's exception says: its class in SQLAlchemy's terms, and the database's own code."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from otel_distro.errors.record import exception_type
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+
+_CLASSES = frozenset(
+    (
+        "DataError",
+        "DatabaseError",
+        "IntegrityError",
+        "InterfaceError",
+        "InternalError",
+        "NotSupportedError",
+        "OperationalError",
+        "ProgrammingError",
+    )
+)
 
 _SQLSTATE_LENGTH = 5
 _NAMED = ("sqlstate", "pgcode", "sqlite_errorname", "sqlite_errorcode")
 """Of psycopg, asyncpg and mysql-connector; of psycopg2; of sqlite3 from Python 3.11 on."""
+
+
+def error_type(error: BaseException, dialect: Dialect) -> str:
+    """The class of the exception that SQLAlchemy raises for the driver's; of any other, its own."""
+    if isinstance(error, dialect.loaded_dbapi.Error):
+        for kind in type(error).__mro__:
+            name = dialect.dbapi_exception_translation_map.get(kind.__name__, kind.__name__)
+            if name in _CLASSES:
+                return f"sqlalchemy.exc.{name}"
+    return exception_type(error)
 
 
 def response_status(error: BaseException) -> str | None:

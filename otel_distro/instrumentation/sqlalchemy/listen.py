@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine, RootTransaction
@@ -10,36 +10,35 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import Pool
 
 from otel_distro.instrumentation.sqlalchemy import database, pool, transactions
+from otel_distro.instrumentation.sqlalchemy.comments import Comments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from otel_distro.instrumentation.sqlalchemy.queries import Options
 
-    from otel_distro.instrumentation.sqlalchemy.queries import Queries
-
-
-def _listeners(queries: Queries) -> list[tuple[type, str, Callable[..., Any], dict[str, Any]]]:
-    return [
-        (Engine, "before_cursor_execute", queries.before, {"retval": True}),
-        (Engine, "after_cursor_execute", queries.after, {}),
-        (Engine, "handle_error", queries.failed, {}),
-        (Pool, "connect", pool.connected, {}),
-        (Pool, "checkin", pool.returned, {}),
-        (Pool, "detach", pool.detached, {}),
-    ]
+_LISTENERS = (("connect", pool.connected), ("checkin", pool.returned), ("detach", pool.detached))
 
 
-def start(queries: Queries) -> None:
-    """Listen on the classes themselves: every engine and pool inherits that, exactly once."""
-    for target, name, listener, options in _listeners(queries):
-        event.listen(target, name, listener, **options)
-    pool.patch(Engine, PoolTimeoutError)
-    transactions.patch(RootTransaction)
+def start(options: Options) -> None:
+    """Watch every engine from its next connection on; pools are listened to as a class."""
+    for name, listener in _LISTENERS:
+        event.listen(Pool, name, listener)
+    pool.patch(Engine, PoolTimeoutError, options)
+    transactions.patch(RootTransaction, options)
 
 
-def stop(queries: Queries) -> None:
-    """Undo `start`."""
+def comment(options: Options) -> None:
+    """Let statements be commented, where engines have a commenter."""
+    if options.comments is None:
+        options.comments = Comments(options)
+        event.listen(Engine, "before_cursor_execute", options.comments.before, retval=True)
+
+
+def stop(options: Options) -> None:
+    """Undo `start` and `comment`, and what was put on engines since."""
+    if options.comments is not None:
+        event.remove(Engine, "before_cursor_execute", options.comments.before)
     transactions.unpatch(RootTransaction)
     pool.unpatch(Engine)
-    for target, name, listener, _ in _listeners(queries):
-        event.remove(target, name, listener)
+    for name, listener in _LISTENERS:
+        event.remove(Pool, name, listener)
     database.forget()

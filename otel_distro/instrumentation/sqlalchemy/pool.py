@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
     from otel_distro.instrumentation.sqlalchemy.database import Database
+    from otel_distro.instrumentation.sqlalchemy.queries import Options
 
 _GUARD = guard("sqlalchemy.pool")
 _CREATED = "_otel_distro_created"
@@ -45,23 +46,27 @@ _BORROWED = "_otel_distro_borrowed"
 # -- what is measured as it happens
 
 
-def patch(engine_class: type[Engine], timeout: type[Exception]) -> None:
+def patch(engine_class: type[Engine], timeout: type[Exception], options: Options) -> None:
     """Measure each borrowing of a connection: every engine, sync or async, borrows by this one method."""
     borrow = engine_class.raw_connection
 
     def raw_connection(self: Engine) -> PoolProxiedConnection:
-        waiting, token = database_of(self).waiting, object()
-        waiting.add(token)
+        database = _known(self, options)
+        if database is None:
+            return borrow(self)
+        token = object()
+        database.waiting.add(token)
         start = perf_counter()
         try:
             connection = borrow(self)
         except timeout:
-            _measure_timeout(self)
+            with _GUARD:
+                HANDOVER.sink.measure(Measurement(CONNECTION_TIMEOUTS, 1, (database.pool_name,)))
             raise
         finally:
-            waiting.discard(token)
+            database.waiting.discard(token)
         with _GUARD:
-            _borrowed(database_of(self), connection, start)
+            _borrowed(database, connection, start)
         return connection
 
     raw_connection.__doc__ = borrow.__doc__
@@ -91,9 +96,10 @@ def _borrowed(database: Database, connection: PoolProxiedConnection, start: floa
         measure(Measurement(CONNECTION_CREATE_TIME, created, key))
 
 
-def _measure_timeout(engine: Engine) -> None:
+def _known(engine: Engine, options: Options) -> Database | None:
     with _GUARD:
-        HANDOVER.sink.measure(Measurement(CONNECTION_TIMEOUTS, 1, (database_of(engine).pool_name,)))
+        return database_of(engine, options)
+    return None
 
 
 def connected(connection: DBAPIConnection, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature
@@ -173,9 +179,7 @@ def _callback(state: Callable[[Database, Any], State]) -> Callable[[CallbackOpti
             if pool is not None:
                 with _GUARD:
                     name = {POOL_NAME.key: database.pool_name}
-                    observations += [
-                        Observation(value, {**name, **more}) for value, more in state(database, pool)
-                    ]
+                    observations += [Observation(value, {**name, **more}) for value, more in state(database, pool)]
         return observations
 
     return observe

@@ -1,14 +1,14 @@
 """One CLIENT span per statement, around the dialect's own call of its driver.
 
-SQLAlchemy's events are not used: with one listener on an engine each connection pays for all kinds of events. The span
-is made when the statement is over, as nothing below needs it as the current span: drivers have no instrumentation of
-their own beside this. Only where a comment carries the trace context to the server it is started before.
+SQLAlchemy's events are not used: one listener on engines makes each connection pay for all kinds of events. A span is
+made when its statement is over, as nothing below needs it as the current span: drivers have no instrumentation of their
+own beside this. Only where a comment carries the trace context to the server it is started before.
 """
 
 from __future__ import annotations
 
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, get_current
 from opentelemetry.trace import SpanKind, StatusCode
@@ -29,14 +29,16 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPICursor
 
     from otel_distro.instrumentation.sqlalchemy.commenter import Commenter
+    from otel_distro.instrumentation.sqlalchemy.comments import Comments
     from otel_distro.instrumentation.sqlalchemy.database import Database, Entry
 
 DIRTY = "_otel_distro_dirty"
 """Attribute of a Connection whose transaction holds something that a rollback takes back."""
 
-METHODS = ("do_execute", "do_executemany", "do_execute_no_params")
-"""A dialect's calls of its driver."""
+EARLY = "_otel_distro_early"
+"""Attribute of an execution context: the span that was started before its statement."""
 
+_METHODS = ("do_execute", "do_executemany", "do_execute_no_params")
 _SUPPRESSED = "suppress_instrumentation"
 _GUARD = guard("sqlalchemy.query")
 
@@ -47,15 +49,37 @@ class Options:
     def __init__(self, tracer: Tracer) -> None:
         self.tracer = tracer
         self.commenter: Commenter | None = None
-        self.commenting = False
-        """Whether any engine's statements are to be commented."""
+        self.comments: Comments | None = None
+        """The listener that comments, once any engine's statements are to be commented."""
+
+
+class Query(NamedTuple):
+    """One execution of a statement."""
+
+    connection: Connection
+    cursor: DBAPICursor
+    statement: str
+    parameters: Any
+
+
+class Early(NamedTuple):
+    """A span that was started before its statement, because the statement's comment names it."""
+
+    span: Span
+    statement: str
+    """The statement without the comment."""
+    comment: str
+    """What the span's text gets of the comment."""
 
 
 class Watched:
-    """One dialect's execution of statements; its methods take the places of the dialect's."""
+    """One dialect's way of executing statements; `execute` takes its place."""
 
     def __init__(self, dialect: Dialect, method: str, database: Database, options: Options) -> None:
-        self._original: Callable[..., Any] = getattr(dialect, method)
+        original: Callable[..., Any] = getattr(dialect, method)
+        self._original = original
+        if method == "do_execute_no_params":
+            self._original = lambda cursor, statement, _parameters, context: original(cursor, statement, context)
         self._many = method == "do_executemany"
         self._dialect = dialect
         self._database = database
@@ -64,43 +88,100 @@ class Watched:
     def execute(
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> Any:
-        """Execute the statement and make its span."""
+        """Execute the statement, and make its span."""
         current = get_current()
         connection: Connection | None = getattr(context, "root_connection", None)
         # A dialect's first questions on a new connection are part of opening it: a metric, and no span.
         if connection is None or not connection._allow_autobegin or suppressed(current):  # noqa: SLF001
             return self._original(cursor, statement, parameters, context)
-        if self._options.commenting:
-            return self._commented(connection, cursor, statement, parameters, context)
-        batch = len(parameters) if self._many else 0
+        query = Query(connection, cursor, statement, parameters)
+        early = taken(context) if self._options.comments is not None else None
         start = time_ns()
         try:
             answer = self._original(cursor, statement, parameters, context)
         except BaseException as error:
-            self._finish(connection, statement, current, (start, time_ns()), (-1, batch), error)
+            self._finish(query, current, (start, time_ns()), early, error)
             raise
-        self._finish(connection, statement, current, (start, time_ns()), (cursor.rowcount, batch))
+        self._finish(query, current, (start, time_ns()), early)
         return answer
 
-    def execute_no_params(
-        self, cursor: DBAPICursor, statement: str, context: ExecutionContext | None = None
-    ) -> Any:
-        """Execute a statement that the driver gets without parameters."""
-        return self.without_parameters().execute(cursor, statement, None, context)
+    def execute_no_params(self, cursor: DBAPICursor, statement: str, context: ExecutionContext | None = None) -> Any:
+        """The same for a statement that the driver gets without parameters."""
+        return self.execute(cursor, statement, None, context)
 
     def _finish(
         self,
-        connection: Connection,
-        statement: str,
+        query: Query,
         current: Context,
         times: tuple[int, int],
-        counts: tuple[int, int],
+        early: Early | None,
         error: BaseException | None = None,
     ) -> None:
         with _GUARD:
-            database = self._database
-            entry = database.entry(statement, batch=counts[1] > 1)
-            attributes = self._attributes(entry, counts, error)
-            tracer = database.tracer or self._options.tracer
-            span = tracer.start_span(entry.name, current, SpanKind.CLIENT, attributes, None, times[0])
-            end(span, entry, connection, times, error)
+            start, end = times
+            batch = len(query.parameters) if self._many else 0
+            entry = self._database.entry(early.statement if early else query.statement, batch=batch > 1)
+            attributes = self._attributes(entry, query, batch, error)
+            if early is None:
+                tracer = self._database.tracer or self._options.tracer
+                span = tracer.start_span(entry.name, current, SpanKind.CLIENT, attributes, None, start)
+            else:
+                span = completed(early, attributes)
+            if entry.writes or error is not None:
+                setattr(query.connection, DIRTY, True)
+            if error is not None:
+                span.set_status(StatusCode.ERROR)  # no text: the driver's message may hold values
+            if end - start >= config.current().slow_query_ms * 1e6:
+                tell(span, entry, times)
+            span.end(end)
+
+    def _attributes(self, entry: Entry, query: Query, batch: int, error: BaseException | None) -> dict[str, Any]:
+        rows = query.cursor.rowcount if error is None and entry.rows_key else -1
+        if rows < 0 and batch <= 1 and error is None:
+            return entry.attributes
+        attributes = entry.attributes.copy()
+        if rows >= 0:
+            attributes[entry.rows_key] = rows
+        if batch > 1:
+            attributes[BATCH_SIZE.key] = batch
+        if error is not None:
+            attributes[ERROR_TYPE.key] = error_type(error, self._dialect)
+            status = response_status(error)
+            if status is not None:
+                attributes[RESPONSE_STATUS.key] = status
+        return attributes
+
+
+def suppressed(current: Context) -> bool:
+    """Whether somebody asked for no telemetry of what happens here."""
+    return bool(current and (current.get(_SUPPRESS_INSTRUMENTATION_KEY) or current.get(_SUPPRESSED)))
+
+
+def taken(context: ExecutionContext | None) -> Early | None:
+    """The span that was started for this execution, if any; asked for once."""
+    early: Early | None = getattr(context, EARLY, None)
+    if early is not None:
+        setattr(context, EARLY, None)
+    return early
+
+
+def completed(early: Early, attributes: dict[str, Any]) -> Span:
+    """The span that was started before its statement, with what is known since."""
+    span = early.span
+    span.set_attributes(attributes)
+    if early.comment:
+        span.set_attribute(TEXT.key, commented(str(attributes[TEXT.key]), early.comment))
+    return span
+
+
+def watch(dialect: Dialect, database: Database, options: Options) -> None:
+    """Make spans of what this dialect executes."""
+    for method in _METHODS:
+        watched = Watched(dialect, method, database, options)
+        setattr(dialect, method, watched.execute_no_params if method.endswith("no_params") else watched.execute)
+
+
+def unwatch(dialect: Dialect) -> None:
+    """The dialect's methods are those of its class again."""
+    for method in _METHODS:
+        vars(dialect).pop(method, None)

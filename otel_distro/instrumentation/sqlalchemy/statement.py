@@ -24,9 +24,7 @@ _PLACEHOLDER = r"(?P<placeholder>%\(\w*\)s|%s|\$\d+|@\w+|(?<!:):\w+)"
 _QUOTED = r'(?P<quoted>"[^"]*(?:""[^"]*)*"?|`[^`]*`?)'
 _REST = r"(?P<word>[^\W\d][\w$#]*)|(?P<mark>::|.)"
 
-_DOUBLE_QUOTED_STRINGS = frozenset(
-    ("mysql", "mariadb", "bigquery", "databricks", "hive", "spark", "starrocks")
-)
+_DOUBLE_QUOTED_STRINGS = frozenset(("mysql", "mariadb", "bigquery", "databricks", "hive", "spark", "starrocks"))
 _BACKSLASHES = _DOUBLE_QUOTED_STRINGS | {"clickhouse", "snowflake"}
 _IDENTIFIER = re.compile(r"[\w$#. -]*")
 
@@ -55,9 +53,7 @@ def _pattern(dialect: str) -> re.Pattern[str]:
         literals.insert(0, _BRACKETED)
     quoted = _QUOTED.replace("(?P<quoted>", r"(?P<quoted>\[[^\]]*\]?|") if dialect == "mssql" else _QUOTED
     space = _SPACE.replace("{hash}", r"|\#[^\n]*" if dialect in {"mysql", "mariadb"} else "")
-    return re.compile(
-        "|".join((space, f"(?P<literal>{'|'.join(literals)})", _PLACEHOLDER, quoted, _REST)), re.DOTALL
-    )
+    return re.compile("|".join((space, f"(?P<literal>{'|'.join(literals)})", _PLACEHOLDER, quoted, _REST)), re.DOTALL)
 
 
 _SHOWN = {"space": " ", "literal": "?"}

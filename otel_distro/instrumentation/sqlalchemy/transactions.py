@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING
 
+from opentelemetry.context import get_current
+
 from otel_distro.guard import guard
 from otel_distro.instrumentation.sqlalchemy.database import database_of
-from otel_distro.instrumentation.sqlalchemy.queries import DIRTY
+from otel_distro.instrumentation.sqlalchemy.queries import DIRTY, suppressed
 from otel_distro.record import HANDOVER, Measurement
 from otel_distro.semconv.db import TRANSACTIONS
 
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, RootTransaction
 
+    from otel_distro.instrumentation.sqlalchemy.queries import Options
+
 _GUARD = guard("sqlalchemy.transaction")
 _ENDS = ("commit", "rollback", "close")
 
 
-def _count(connection: Connection, outcome: str, *, closing: bool = False) -> None:
+def _count(connection: Connection, options: Options, outcome: str, *, closing: bool = False) -> None:
     """Closing a transaction that only read takes nothing back. Autocommit has no transactions."""
     with _GUARD:
         dirty = getattr(connection, DIRTY, False)
@@ -28,15 +32,16 @@ def _count(connection: Connection, outcome: str, *, closing: bool = False) -> No
             setattr(connection, DIRTY, False)
         elif closing:
             return
-        if not connection._is_autocommit_isolation():  # noqa: SLF001 - asking in public costs a query
-            database = database_of(connection.engine)
-            HANDOVER.sink.measure(
-                Measurement(TRANSACTIONS, 1, (database.system, database.namespace, outcome))
-            )
+        # Asking for the isolation level in public costs a query.
+        if not (connection._is_autocommit_isolation() or suppressed(get_current())):  # noqa: SLF001
+            database = database_of(connection.engine, options)
+            key = (database.system, database.namespace, outcome)
+            HANDOVER.sink.measure(Measurement(TRANSACTIONS, 1, key))
 
 
-def _counted(original: Callable[[RootTransaction], None], outcome: str) -> Callable[[RootTransaction], None]:
+def _counted(original: Callable[[RootTransaction], None], options: Options) -> Callable[[RootTransaction], None]:
     closing = original.__name__ == "close"
+    wanted = "commit" if original.__name__ == "commit" else "rollback"
 
     @wraps(original)
     def method(self: RootTransaction) -> None:
@@ -44,18 +49,18 @@ def _counted(original: Callable[[RootTransaction], None], outcome: str) -> Calla
         happened = "rollback"
         try:
             original(self)
-            happened = outcome
+            happened = wanted
         finally:
             if active:
-                _count(self.connection, happened, closing=closing)
+                _count(self.connection, options, happened, closing=closing)
 
     return method
 
 
-def patch(root: type[RootTransaction]) -> None:
+def patch(root: type[RootTransaction], options: Options) -> None:
     """Count each commit, rollback and close of a root transaction (no savepoint) that was still active."""
     for name in _ENDS:
-        setattr(root, name, _counted(getattr(root, name), "commit" if name == "commit" else "rollback"))
+        setattr(root, name, _counted(getattr(root, name), options))
 
 
 def unpatch(root: type[RootTransaction]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,12 +44,12 @@ def instrumented(instrument: Callable[..., None], settings: object) -> None:
 
 
 @pytest.fixture
-async def call() -> AsyncIterator[Call]:
-    """Calls an app in this task: `await call(app, "/path", method="POST", headers=..., content=...)`."""
+def call() -> Call:
+    """Calls an app in this task; takes what `httpx.AsyncClient.request` takes."""
 
     async def request(app: Any, path: str, method: str = "GET", **kwargs: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://shop.test") as client:
             return await client.request(method, path, **kwargs)
 
-    yield request
+    return request

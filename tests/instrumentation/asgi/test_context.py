@@ -77,7 +77,7 @@ async def test_concurrent_requests_do_not_mix(telemetry: Telemetry, call: Call) 
     ids = [f"r-{number}" for number in range(100)]
     answers = await asyncio.gather(*(call(app, "/", headers={"x-request-id": item}) for item in ids))
     assert [answer.json() for answer in answers] == [[item, item] for item in ids]
-    assert len({span.context.trace_id for span in telemetry.spans() if span.context}) == 100
+    assert len({span.context.trace_id for span in telemetry.spans()}) == 100
 
 
 async def test_a_request_inside_a_request_is_a_request(telemetry: Telemetry, call: Call) -> None:
@@ -129,7 +129,8 @@ def test_the_instrumentor_leaves_no_trace(instrument: Callable[..., None]) -> No
     on = methods()
     AsgiInstrumentor().uninstrument()
     off = methods()
-    assert all(a is not b for a, b in zip(on, off, strict=True) if b is not None)
+    assert on[0] is not off[0]
+    assert on != off
     instrument()
     AsgiInstrumentor().uninstrument()
     assert methods() == off

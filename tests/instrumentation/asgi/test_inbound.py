@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fastapi import FastAPI
@@ -40,7 +40,7 @@ async def answered(app: FastAPI, headers: list[tuple[bytes, bytes]]) -> list[dic
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await app(scope_of("/", headers=headers), receive_nothing, send)  # type: ignore[arg-type]
+    await app(scope_of("/", headers=headers), receive_nothing, send)
     return sent
 
 
@@ -152,7 +152,7 @@ async def test_the_global_propagator_in_force_is_asked(telemetry: Telemetry, cal
     """A propagator set later, with headers of its own, is used; one that raises costs no request."""
 
     class Odd(TextMapPropagator):
-        fields = {"x-odd"}
+        fields: ClassVar[set[str]] = {"x-odd"}
 
         def extract(self, carrier: Any, context: Any = None, getter: Any = None) -> Any:
             raise ValueError(getter.get(carrier, "x-odd"), getter.keys(carrier))

@@ -33,7 +33,7 @@ def busy() -> FastAPI:
 
 def scopes(telemetry: Telemetry) -> set[str]:
     """The scopes of all that was emitted."""
-    found = {span.instrumentation_scope.name for span in telemetry.spans() if span.instrumentation_scope}
+    found = {span.instrumentation_scope.name for span in telemetry.spans()}
     return found | {record.scope for record in telemetry.logs()}
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from time import time_ns
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -166,7 +165,7 @@ async def test_unknown_methods_are_one(telemetry: Telemetry, call: Call) -> None
 
 
 async def test_an_unhandled_exception_is_recorded_once_and_raised_on(telemetry: Telemetry, call: Call) -> None:
-    """The span fails with the exception's class, one log record has the stack, and the server gets the exception itself."""
+    """The span fails with the exception's class, one log record has the stack, the server gets the exception."""
     app = shop()
     answer = await call(app, "/fail")
     (span,) = telemetry.spans()
@@ -179,7 +178,7 @@ async def test_an_unhandled_exception_is_recorded_once_and_raised_on(telemetry: 
     assert span.context is not None
     assert (record.trace_id, record.span_id) == (span.context.trace_id, span.context.span_id)
     assert dict(record.fields or {}) == {"request_id": attributes["request_id"]}
-    with pytest.raises(RuntimeError, match="^broken$"):
+    with pytest.raises(RuntimeError, match=r"^broken$"):
         await app({**scope_of("/fail")}, receive_nothing, ignore)
 
 
@@ -336,7 +335,7 @@ async def test_a_cancelled_request_ends_its_span_without_blame(telemetry: Teleme
         waiting.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(app(scope_of("/wait"), receive_nothing, ignore))  # type: ignore[arg-type]
+    task = asyncio.create_task(app(scope_of("/wait"), receive_nothing, ignore))
     await waiting.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

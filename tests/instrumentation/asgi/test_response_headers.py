@@ -84,7 +84,7 @@ async def test_headers_of_any_form_are_passed_on() -> None:
         sent.append(message)
 
     app.middleware_stack = raw
-    await app(scope_of("/"), receive_nothing, keep)  # type: ignore[arg-type]
+    await app(scope_of("/"), receive_nothing, keep)
     names = [name.lower() for name, _ in sent[0]["headers"]]
     assert names == [b"x-request-id", b"x-correlation-id", b"server-timing"]
     assert sent[0] is not message

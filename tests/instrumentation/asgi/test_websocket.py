@@ -20,7 +20,7 @@ from tests.instrumentation.asgi.servers import Running, serving, wait_until
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("instrumented")]
 
 
-def chat() -> FastAPI:
+def chat() -> FastAPI:  # noqa: C901 - one short function per route
     """An app with every way to end a connection."""
     app, included, mounted = FastAPI(), APIRouter(prefix="/v1"), FastAPI()
 
@@ -100,7 +100,7 @@ def test_a_connection_is_one_span(telemetry: Telemetry, server: Running) -> None
         "websocket.messages.received": 3,
         "websocket.messages.sent": 2,
     }
-    assert [child.parent.span_id for child in telemetry.spans("echo")] == [span.context.span_id] * 2
+    assert [child.parent.span_id for child in telemetry.spans("echo") if child.parent] == [span.context.span_id] * 2
     assert len(telemetry.spans()) == 3
     assert [point.value for point in telemetry.points("websocket.server.active_connections")] == [0]
 

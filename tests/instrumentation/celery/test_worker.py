@@ -63,6 +63,8 @@ def orders(instrumented: CeleryInstrumentor, redis_url: str) -> Iterator[Celery]
     app.conf.task_default_queue = f"q{uuid4().hex[:8]}"
     register(app)
     yield app
+    app.backend.result_consumer.stop()
+    app.backend.client.connection_pool.disconnect()
     app.close()
 
 

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def logger(telemetry: Telemetry) -> Iterator[logging.Logger]:
-    """A logger at DEBUG, recorded."""
+    """A logger at DEBUG that does not propagate, recorded."""
     instrumentor = LoggingInstrumentor()
     instrumentor.instrument()
     made = logging.getLogger("shop.cart")
     made.setLevel(logging.DEBUG)
+    made.propagate = False
     yield made
+    made.propagate = True
     made.setLevel(logging.NOTSET)
     instrumentor.uninstrument()

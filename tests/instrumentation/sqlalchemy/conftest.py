@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from tests.conftest import Telemetry
 
 metadata = MetaData()
-ORDERS = Table(
-    "orders", metadata, Column("id", Integer, primary_key=True), Column("email", String(100), unique=True)
-)
+ORDERS = Table("orders", metadata, Column("id", Integer, primary_key=True), Column("email", String(100), unique=True))
 
 
 @pytest.fixture

@@ -40,10 +40,7 @@ def state(telemetry: Telemetry) -> dict[str, tuple[int, int]]:
 def values(telemetry: Telemetry, name: str) -> dict[str, int]:
     """Values of `db.client.connection.<name>` by pool; of a histogram its count."""
     points = telemetry.points(f"db.client.connection.{name}")
-    return {
-        point.attributes[NAME]: getattr(point, "value", None) or getattr(point, "count", 0)
-        for point in points
-    }
+    return {point.attributes[NAME]: getattr(point, "value", None) or getattr(point, "count", 0) for point in points}
 
 
 def test_a_queue_pool_is_counted(engine: Engine, telemetry: Telemetry) -> None:
@@ -53,9 +50,7 @@ def test_a_queue_pool_is_counted(engine: Engine, telemetry: Telemetry) -> None:
     assert state(telemetry) == {"sqlite:///shop.db": (0, 2)}
     assert values(telemetry, "max") == {"sqlite:///shop.db": 15}
     assert values(telemetry, "idle.max") == {"sqlite:///shop.db": 5}
-    times = [
-        values(telemetry, name)["sqlite:///shop.db"] for name in ("wait_time", "use_time", "create_time")
-    ]
+    times = [values(telemetry, name)["sqlite:///shop.db"] for name in ("wait_time", "use_time", "create_time")]
     assert times == [2, 2, 1]
 
 
@@ -124,9 +119,7 @@ def test_dispose_keeps_the_name_and_what_is_out(engine: Engine, telemetry: Telem
     assert state(telemetry)["sqlite:///shop.db"][0] == 0
 
 
-def test_a_collected_engine_is_gone(
-    tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
-) -> None:
+def test_a_collected_engine_is_gone(tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> None:
     """An engine that nobody holds any more is not reported, and its name is free again."""
     for _ in range(2):
         engine = create_engine(f"sqlite:///{tmp_path}/a.db")

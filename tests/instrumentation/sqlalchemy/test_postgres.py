@@ -26,9 +26,7 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def psycopg_engine(
-    postgres: Postgres, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
-) -> Iterator[Engine]:
+def psycopg_engine(postgres: Postgres, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> Iterator[Engine]:
     """PostgreSQL through psycopg, with an empty table `orders`."""
     engine = create_engine(postgres.url.replace("postgresql:", "postgresql+psycopg:"))
     metadata.drop_all(engine)
@@ -56,10 +54,7 @@ def test_psycopg_spans(psycopg_engine: Engine, telemetry: Telemetry) -> None:
     assert (first.name, first.attributes["db.response.affected_rows"]) == ("BATCH INSERT orders", 2)
     assert second.attributes["db.response.returned_rows"] == 2
     assert second.attributes["db.query.text"].endswith("FROM orders WHERE orders.id IN (?)")
-    found = [
-        second.attributes[f"{key}"]
-        for key in ("db.system.name", "db.namespace", "server.address", "server.port")
-    ]
+    found = [second.attributes[f"{key}"] for key in ("db.system.name", "db.namespace", "server.address", "server.port")]
     assert found == ["postgresql", "postgres", url.host, url.port]
 
 
@@ -75,9 +70,7 @@ async def test_asyncpg_spans(asyncpg_engine: AsyncEngine, telemetry: Telemetry) 
     assert sum(used) == 1
 
 
-async def test_the_sqlstate_is_told(
-    psycopg_engine: Engine, asyncpg_engine: AsyncEngine, telemetry: Telemetry
-) -> None:
+async def test_the_sqlstate_is_told(psycopg_engine: Engine, asyncpg_engine: AsyncEngine, telemetry: Telemetry) -> None:
     """Through both drivers a violated constraint is SQLSTATE 23505."""
     with pytest.raises(IntegrityError), psycopg_engine.begin() as connection:
         connection.execute(text("INSERT INTO orders (email) VALUES ('a'), ('a')"))
@@ -124,9 +117,7 @@ async def test_the_commenter_reaches_the_server(
     seen: list[str] = []
     event.listen(asyncpg_engine.sync_engine, "after_cursor_execute", lambda *args: seen.append(args[2]))
     async with asyncpg_engine.connect() as connection:
-        shown = await connection.scalar(
-            text("SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()")
-        )
+        shown = await connection.scalar(text("SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid()"))
     assert shown == seen[0]
     assert f"{telemetry.spans()[0].context.span_id:016x}" in shown
 

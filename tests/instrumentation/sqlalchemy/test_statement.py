@@ -110,9 +110,7 @@ def test_no_secret_survives(secret: str) -> None:
     assert "s3cret" not in read(f"SELECT * FROM t WHERE a = '{secret}' AND b = 1", "postgresql").text
 
 
-@pytest.mark.parametrize(
-    "unit", ["'", "(", "/*", "$a$", "?,", "a.", "VALUES (?),", "\\", "E'\\", "%(", " ", "1"]
-)
+@pytest.mark.parametrize("unit", ["'", "(", "/*", "$a$", "?,", "a.", "VALUES (?),", "\\", "E'\\", "%(", " ", "1"])
 @pytest.mark.parametrize("before", ["", "IN (", "SELECT ", "q'["])
 def test_reading_is_linear(unit: str, before: str) -> None:
     """No text of the longest size read takes more than a few milliseconds of CPU."""

@@ -53,7 +53,9 @@ def test_it_is_a_subclass() -> None:
 
 
 @pytest.mark.parametrize("named", ["engine", "engines", "all"])
-def test_instrument_makes_no_doubles(named: str, engine: Engine, telemetry: Telemetry, caplog: pytest.LogCaptureFixture) -> None:
+def test_instrument_makes_no_doubles(
+    named: str, engine: Engine, telemetry: Telemetry, caplog: pytest.LogCaptureFixture
+) -> None:
     """With ours on, upstream's instrument() in all its forms leaves one span per statement, and no complaint."""
     options = {"engine": {"engine": engine}, "engines": {"engines": [engine]}, "all": {}}[named]
     for _ in range(2):
@@ -69,9 +71,7 @@ def test_its_version_check_is_ours(engine: Engine) -> None:
     assert SQLAlchemyInstrumentor().instrumentation_dependencies() == ("sqlalchemy >= 2.0",)
 
 
-def test_the_commenter_names_the_statements_span(
-    engine: Engine, sent: list[str], telemetry: Telemetry
-) -> None:
+def test_the_commenter_names_the_statements_span(engine: Engine, sent: list[str], telemetry: Telemetry) -> None:
     """enable_commenter appends the statement's own trace context, driver and framework; the span's text has none."""
     SQLAlchemyInstrumentor().instrument(engine=engine, enable_commenter=True)
     with trace.get_tracer("app").start_as_current_span("work"):

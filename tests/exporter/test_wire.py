@@ -1,0 +1,72 @@
+"""Values on the wire: what the protocol knows comes back as it was, the rest as text, and always bounded."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from otel_distro.exporter.wire import any_value, key_value, varint
+from tests.exporter.requests import value as decoded
+from tests.exporter.values import TEXT, VALUES
+
+
+@given(VALUES)
+def test_a_value_comes_back(value: Any) -> None:
+    """Text, numbers, bytes, sequences and mappings decode to themselves."""
+    assert decoded(AnyValue.FromString(any_value(value))) == value
+
+
+@given(st.integers())
+def test_an_integer_comes_back_or_is_text(number: int) -> None:
+    """What does not fit into 64 bits is sent as its digits."""
+    assert decoded(AnyValue.FromString(any_value(number))) in (number, str(number))
+
+
+@given(st.integers(-(2**63), 2**64 - 1))
+def test_varints_are_protobuf_s(number: int) -> None:
+    """A varint ends where it says, and negative numbers are two's complement."""
+    encoded = varint(number)
+    assert [byte >> 7 for byte in encoded] == [1] * (len(encoded) - 1) + [0]
+    assert sum((byte & 127) << 7 * place for place, byte in enumerate(encoded)) == number % 2**64
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, 0.0, -0.0, 5e-324])
+def test_extreme_floats_come_back(number: float) -> None:
+    """Infinity and the smallest number are numbers."""
+    assert decoded(AnyValue.FromString(any_value(number))) == number
+
+
+def test_not_a_number_comes_back() -> None:
+    """NaN stays NaN."""
+    assert math.isnan(decoded(AnyValue.FromString(any_value(math.nan))))
+
+
+@given(TEXT, VALUES)
+def test_a_pair_comes_back_each_time(key: str, value: Any) -> None:
+    """The cache of pairs gives the same bytes as the first encoding, for values that are equal but of another type, too."""
+    for _ in range(2):
+        for each in (value, 1, True, 1.0):
+            pair = KeyValue.FromString(key_value(key, each))
+            assert (pair.key, decoded(pair.value)) == (key, each)
+            assert type(decoded(pair.value)) is type(each) or isinstance(each, (list, tuple, dict))
+
+
+def test_a_huge_text_is_cut() -> None:
+    """What is longer than 32 Ki characters leaves as its beginning, however deep it stands."""
+    sent = decoded(AnyValue.FromString(any_value({"deep": ["x" * 1_000_000], "bytes": b"x" * 1_000_000})))
+    assert (len(sent["deep"][0]), len(sent["bytes"])) == (32768, 32768)
+
+
+def test_the_caches_are_bounded() -> None:
+    """An application that never repeats a key or a value does not fill the memory."""
+    from otel_distro.exporter import wire
+
+    for number in range(40_000):
+        key_value(f"key {number}", f"value {number}")
+        key_value(f"key {number}", number)
+    assert max(len(wire._pairs), len(wire._keys)) <= wire._MAX_CACHED
