@@ -109,7 +109,8 @@ class _Build:
                     made += [OtlpExporter(sender, lambda: self._pipeline.resource)] if sender else []
                 else:
                     found = self._foreign(signal, name)
-                    made += [ForeignExporter(found(), convert)] if found else []
+                    size = self._settings.buffer_bytes
+                    made += [ForeignExporter(signal, found(), size, convert)] if found else []
         return made
 
     def _metrics(self, name: str) -> None:

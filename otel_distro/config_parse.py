@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 _UNITS = {"kib": 1024, "mib": 1024**2, "gib": 1024**3, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "b": 1}
 
 
@@ -133,5 +136,9 @@ def headers(raw: str) -> tuple[tuple[str, str], ...]:
         if not found or not key.strip():
             message = "it takes key=value,key=value"
             raise ValueError(message)
-        pairs.append((unquote(key).strip().lower(), unquote(value).strip()))
+        name, decoded = unquote(key).strip().lower(), unquote(value).strip()
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(decoded):
+            message = "a header's name or value has characters that HTTP does not allow"
+            raise ValueError(message)
+        pairs.append((name, decoded))
     return tuple(pairs)

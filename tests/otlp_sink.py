@@ -30,6 +30,8 @@ class OtlpSink:
         self.spans: list[Any] = []
         self.logs: list[Any] = []
         self.metrics: list[Any] = []
+        self.scoped: list[tuple[str, Any]] = []
+        """Each item with the name of its instrumentation scope."""
         self.resources: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self._changed = Condition()
@@ -73,12 +75,15 @@ class OtlpSink:
             self._changed.notify_all()
 
     def _keep(self, path: str, group: Any) -> None:
-        if path == "/v1/traces":
-            self.spans += [span for scope in group.scope_spans for span in scope.spans]
-        elif path == "/v1/logs":
-            self.logs += [record for scope in group.scope_logs for record in scope.log_records]
-        else:
-            self.metrics += [metric for scope in group.scope_metrics for metric in scope.metrics]
+        kind, items, kept = {
+            "/v1/traces": ("scope_spans", "spans", self.spans),
+            "/v1/logs": ("scope_logs", "log_records", self.logs),
+            "/v1/metrics": ("scope_metrics", "metrics", self.metrics),
+        }[path]
+        for scope in getattr(group, kind):
+            found = list(getattr(scope, items))
+            kept += found
+            self.scoped += [(scope.scope.name, item) for item in found]
 
     def wait_for(self, condition: Callable[[OtlpSink], Any], what: str, seconds: float = 30) -> Any:
         """Wait until the condition holds for what arrived, and give its value."""

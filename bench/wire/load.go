@@ -180,7 +180,12 @@ func (c *connection) close() {
 }
 
 func (c *connection) exchange(request []byte) (string, error) {
+	reused := c.socket != nil
 	status, err := c.try(request)
+	if err != nil && reused { // the server had closed the idle connection
+		c.close()
+		status, err = c.try(request)
+	}
 	if err != nil {
 		c.close()
 		return "", err

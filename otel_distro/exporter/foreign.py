@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,12 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
+from otel_distro.exporter.sender import Batch, Sender
+from otel_distro.exporter.transport import Answer, Result
 from otel_distro.guard import guard
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable
 
     from opentelemetry.sdk._logs.export import LogRecordExporter
@@ -23,16 +25,45 @@ if TYPE_CHECKING:
 
     from otel_distro.record import LogRecord
 
+_ITEM_BYTES = 2048
+"""About what a span or log record holds while it waits."""
+_TIMEOUT = 30.0
+
+
+class ForeignTransport:
+    """Hands a batch to somebody else's exporter, which retries, times out and complains by itself."""
+
+    def __init__(self, exporter: SpanExporter | LogRecordExporter) -> None:
+        self._exporter = exporter
+
+    def send(self, payload: Any, timeout: float) -> Answer:  # noqa: ARG002 - exporters take no timeout
+        """Export; what it raises is the sender's guard's."""
+        result: Any = self._exporter.export(payload)
+        if getattr(result, "name", "SUCCESS") == "SUCCESS":
+            return Answer(Result.SUCCESS)
+        return Answer(Result.FAILURE, reason=f"{type(self._exporter).__name__} failed")
+
+    def reset(self) -> None:
+        """The exporter has its own way to notice a fork."""
+
+    def close(self) -> None:
+        """The exporter is shut down by `ForeignExporter`."""
+
 
 class ForeignExporter:
-    """Hands batches to somebody else's exporter on the pipeline thread; its failures are counted, not raised."""
+    """Somebody else's exporter on a thread of its own: when it is slow, or its server gone, nobody waits for it."""
 
-    def __init__(self, exporter: SpanExporter | LogRecordExporter, convert: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self,
+        signal: str,
+        exporter: SpanExporter | LogRecordExporter,
+        max_bytes: int,
+        convert: Callable[[Any], Any] | None = None,
+    ) -> None:
         self.exporter = exporter
-        self.dropped: Counter[str] = Counter()
-        self.exports: Counter[str] = Counter()
         self._convert = convert
         self._open: list[Any] = []
+        self._sender = Sender(signal, ForeignTransport(exporter), max_bytes, _TIMEOUT)
 
     def add(self, item: Any) -> None:
         """Take one item as the other exporter knows it."""
@@ -41,37 +72,43 @@ class ForeignExporter:
     def seal(self) -> None:
         """Hand the open batch over."""
         items, self._open = self._open, []
-        if not items:
-            return
-        failed = True
-        with guard(f"export.{type(self.exporter).__name__}"):
-            result: Any = self.exporter.export(items)
-            failed = getattr(result, "name", "SUCCESS") != "SUCCESS"
-        self.exports["failure" if failed else "success"] += 1
-        if failed:
-            self.dropped["refused"] += len(items)
+        if items:
+            self._sender.put(Batch(items, len(items), _ITEM_BYTES * len(items)))
 
     def reset(self) -> None:
-        """Begin anew in a forked child; the other exporter does so itself."""
+        """Begin anew in a forked child."""
         self._open = []
+        self._sender.reset()
 
     def flush(self, deadline: float) -> bool:
-        """Flush the exporter if it can."""
+        """Flush what waits here, then the exporter if it can."""
+        sent = self._sender.flush(deadline)
         with guard(f"flush.{type(self.exporter).__name__}"):
             left = max(0, int((deadline - monotonic()) * 1000))
-            return bool(getattr(self.exporter, "force_flush", lambda _: True)(left))
+            return bool(getattr(self.exporter, "force_flush", lambda _: True)(left)) and sent
         return False
 
     def shutdown(self, deadline: float) -> None:
         """Flush, then shut the exporter down."""
         self.flush(deadline)
+        self._sender.shutdown(deadline)
         with guard(f"shutdown.{type(self.exporter).__name__}"):
             self.exporter.shutdown()
 
     @property
     def waiting_bytes(self) -> int:
-        """Nothing waits here."""
-        return 0
+        """About how many bytes are queued."""
+        return self._sender.waiting_bytes
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Items lost by cause."""
+        return self._sender.dropped
+
+    @property
+    def exports(self) -> Counter[str]:
+        """Batches by result."""
+        return self._sender.exports
 
 
 def readable_log(record: LogRecord, resource: Resource) -> ReadableLogRecord:

@@ -34,38 +34,51 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import Metric, MetricsData
 
 
-class ZeroPoints:
-    """Remembers which cumulative series were exported: the first time, a zero point at the series' start goes before.
+_OLDEST_ZERO_NS = 300 * 10**9
 
-    Without it the first value of a counter is invisible to PromQL's `increase()` (design decision 8).
+
+class ZeroPoints:
+    """Remembers which cumulative series were exported: the first time, a zero point goes before.
+
+    Without it the first value of a counter is invisible to PromQL's `increase()` (design decision 8). It stands where
+    the series was surely zero: at its start, or at the export before when that came later; never so far back (a span
+    of an hour starts its series an hour ago) that a store refuses it.
     """
 
     def __init__(self) -> None:
         self._seen: set[Any] = set()
+        self._exported_ns = 0
+        self._latest_ns = 0
 
-    def before(self, metric: Metric, point: Any) -> Any | None:
+    def exported(self) -> None:
+        """All points of one export were asked for."""
+        self._exported_ns = self._latest_ns
+
+    def before(self, scope: str, metric: Metric, point: Any) -> Any | None:
         """The zero point to send before this one, or None."""
         data = metric.data
         monotonic = not isinstance(data, Gauge) and getattr(data, "is_monotonic", True)
         if not monotonic or data.aggregation_temporality is not AggregationTemporality.CUMULATIVE:  # type: ignore[union-attr]
             return None
-        key = (metric.name, frozenset((k, str(v)) for k, v in (point.attributes or {}).items()))
-        if key in self._seen or not point.start_time_unix_nano or point.start_time_unix_nano >= point.time_unix_nano:
+        key = (scope, metric.name, frozenset((k, str(v)) for k, v in (point.attributes or {}).items()))
+        now = point.time_unix_nano
+        self._latest_ns = max(self._latest_ns, now)
+        if key in self._seen:
             return None
         self._seen.add(key)
-        return _zero(point)
+        when = max(point.start_time_unix_nano or now, self._exported_ns, now - _OLDEST_ZERO_NS)
+        return _zero(point, when) if when < now else None
 
 
-def _zero(point: Any) -> Any:
-    start = point.start_time_unix_nano
+def _zero(point: Any, when: int) -> Any:
     if isinstance(point, NumberDataPoint):
-        return dataclasses.replace(point, time_unix_nano=start, value=type(point.value)(0), exemplars=[])
+        return dataclasses.replace(point, time_unix_nano=when, value=type(point.value)(0), exemplars=[])
     if isinstance(point, HistogramDataPoint):
         none = [0] * len(point.bucket_counts)
         no_range: Any = {"min": None, "max": None}  # the SDK's annotation forbids what OTLP allows
         return dataclasses.replace(
             point,
-            time_unix_nano=start,
+            time_unix_nano=when,
             count=0,
             sum=0.0,
             bucket_counts=none,
@@ -75,7 +88,7 @@ def _zero(point: Any) -> Any:
     empty = dataclasses.replace(point.positive, bucket_counts=[])
     return dataclasses.replace(
         point,
-        time_unix_nano=start,
+        time_unix_nano=when,
         count=0,
         sum=0.0,
         zero_count=0,
@@ -93,24 +106,25 @@ def encode_metrics(data: MetricsData, zeros: ZeroPoints) -> tuple[bytes, int]:
         for part in one.scope_metrics:
             encoded = []
             for metric in part.metrics:
-                body, count = encode_metric(metric, zeros)
+                body, count = encode_metric(metric, zeros, part.scope.name)
                 points += count
                 encoded.append(field(b"\x12", body))
             if encoded:
                 tail = field(b"\x1a", text(part.schema_url)) if part.schema_url else b""
                 scopes.append(scope(part.scope) + b"".join(encoded) + tail)
         out.append(request(resource(one.resource), scopes, one.schema_url))
+    zeros.exported()
     return b"".join(out), points
 
 
-def encode_metric(metric: Metric, zeros: ZeroPoints) -> tuple[bytes, int]:
+def encode_metric(metric: Metric, zeros: ZeroPoints, scope_name: str) -> tuple[bytes, int]:
     """The body of one `Metric` and how many data points it holds."""
     head = field(b"\x0a", text(metric.name)) + field(b"\x12", text(metric.description or ""))
     head += field(b"\x1a", text(metric.unit or ""))
     encode, tag = _SHAPES[type(metric.data)]
     points = []
     for point in metric.data.data_points:
-        zero = zeros.before(metric, point)
+        zero = zeros.before(scope_name, metric, point)
         if zero is not None:
             points.append(field(b"\x0a", encode(zero)))
         points.append(field(b"\x0a", encode(point)))
@@ -123,11 +137,14 @@ def encode_metric(metric: Metric, zeros: ZeroPoints) -> tuple[bytes, int]:
 
 
 def _number(point: NumberDataPoint) -> bytes:
-    value = point.value
-    shown = (
-        b"\x31" + (value & (1 << 64) - 1).to_bytes(8, "little") if isinstance(value, int) else b"\x21" + DOUBLE(value)
-    )
+    shown = _value(b"\x31", b"\x21", point.value)
     return attributes(b"\x3a", point.attributes) + _times(point) + shown + _exemplars(b"\x2a", point.exemplars)
+
+
+def _value(integer: bytes, double: bytes, value: float) -> bytes:
+    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+        return integer + value.to_bytes(8, "little", signed=True)
+    return double + DOUBLE(value)
 
 
 def _histogram(point: HistogramDataPoint) -> bytes:
@@ -170,12 +187,8 @@ def _range(low: bytes, high: bytes, point: Any) -> bytes:
 def _exemplars(tag: bytes, exemplars: Sequence[Any]) -> bytes:
     out = b""
     for one in exemplars:
-        shown = (
-            b"\x31" + (one.value & (1 << 64) - 1).to_bytes(8, "little")
-            if isinstance(one.value, int)
-            else b"\x19" + DOUBLE(one.value)
-        )
-        body = b"\x11" + FIXED64(one.time_unix_nano) + shown + attributes(b"\x3a", one.filtered_attributes)
+        body = b"\x11" + FIXED64(one.time_unix_nano) + _value(b"\x31", b"\x19", one.value)
+        body += attributes(b"\x3a", one.filtered_attributes)
         if one.trace_id and one.span_id:
             body += b"\x22\x08" + one.span_id.to_bytes(8, "big") + b"\x2a\x10" + one.trace_id.to_bytes(16, "big")
         out += field(tag, body)

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 
+_MAX_BATCH_BYTES = 2 * 1024 * 1024
+"""Of one request, before compression: receivers refuse what is too large (gRPC's usual limit is 4 MiB)."""
+
+
 class OtlpExporter:
     """Spans or log records by OTLP; see `otel_distro.exporter.Exporter`."""
 
@@ -37,8 +41,7 @@ class OtlpExporter:
         self.sender = sender
         self._resource = resource
         self._encoded: tuple[Resource | None, bytes] = (None, b"")
-        self._open: dict[Any, list[bytes]] = {}
-        self._count = 0
+        self._clear()
         traces = sender.signal == "traces"
         self._item: Callable[[Any], bytes] = encode_span if traces else encode_log
         self._scope_of: Callable[[Any], Any] = _span_scope if traces else _log_scope
@@ -52,6 +55,9 @@ class OtlpExporter:
             group = self._open[scope] = []
         group.append(encoded)
         self._count += 1
+        self._size += len(encoded)
+        if self._size > _MAX_BATCH_BYTES:
+            self.seal()
 
     def seal(self) -> None:
         """Queue the open batch as one request."""
@@ -61,16 +67,19 @@ class OtlpExporter:
         if self._encoded[0] is not resource:
             self._encoded = (resource, encode_resource(resource))
         scopes = [_scope_head(scope) + b"".join(items) + _scope_tail(scope) for scope, items in self._open.items()]
-        batch = Batch(request(self._encoded[1], scopes, resource.schema_url), self._count)
-        self._open = {}
-        self._count = 0
-        self.sender.put(batch)
+        payload, count = request(self._encoded[1], scopes, resource.schema_url), self._count
+        self._clear()
+        self.sender.put(Batch(payload, count, len(payload)))
 
     def reset(self) -> None:
         """Begin anew in a forked child."""
-        self._open = {}
-        self._count = 0
+        self._clear()
         self.sender.reset()
+
+    def _clear(self) -> None:
+        self._open: dict[Any, list[bytes]] = {}
+        self._count = 0
+        self._size = 0
 
     def flush(self, deadline: float) -> bool:
         """Send what is queued until the deadline."""
@@ -144,7 +153,7 @@ class OtlpReader(MetricReader):
     ) -> None:
         payload, points = encode_metrics(metrics_data, self._zeros)
         if points:
-            self.sender.put(Batch(payload, points))
+            self.sender.put(Batch(payload, points, len(payload)))
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """The pipeline collects a last time and shuts the sender down."""

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
+from contextlib import suppress
 from threading import Condition, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from otel_distro.exporter.transport import Result
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
+
+from otel_distro.exporter.transport import Answer, Result
 from otel_distro.guard import guard
 
 if TYPE_CHECKING:
-    from otel_distro.exporter.transport import Answer, Transport
+    from otel_distro.exporter.transport import Transport
 
 _logger = logging.getLogger("otel_distro")
 _FIRST_BACKOFF = 1.0
 _MAX_BACKOFF = 30.0
+_HURRIED_BACKOFF = 0.1
+_QUIET_SECONDS = 60.0
+"""An endpoint that fails now and then is complained of once in this time."""
 
 
 class Batch(NamedTuple):
-    """One encoded export request and how many items it carries."""
+    """One export request as its transport takes it, how many items it carries, and about how many bytes it holds."""
 
-    payload: bytes
+    payload: Any
     items: int
+    size: int
 
 
 class Sender:
@@ -38,16 +45,23 @@ class Sender:
         self._transport = transport
         self._max_bytes = max_bytes
         self._timeout = timeout
-        self._lost = False
-        self.reset()
+        self._clear()
 
     def reset(self) -> None:
-        """Begin anew, as a forked child must: empty queue, no thread, no connection."""
+        """Begin anew, as a forked child must: empty queue, nothing counted, no thread, no connection."""
+        self._clear()
+        self._transport.reset()
+
+    def _clear(self) -> None:
+        self.dropped.clear()
+        self.exports.clear()
         self._queue: deque[Batch] = deque()
         self._bytes = 0
         self._busy = False
         self._closing = False
         self._hurry = 0.0
+        self._lost = False
+        self._quiet_until = 0.0
         self._changed = Condition()
         self._thread: Thread | None = None
 
@@ -59,17 +73,26 @@ class Sender:
     def put(self, batch: Batch) -> None:
         """Take a batch; never waits for the network."""
         with self._changed:
-            while self._queue and self._bytes + len(batch.payload) > self._max_bytes:
-                self._drop(self._queue.popleft(), "queue_full")
             self._queue.append(batch)
-            self._bytes += len(batch.payload)
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name=f"otel-distro-{self.signal}", daemon=True)
-                self._thread.start()
+            self._bytes += batch.size
+            if self._closing:
+                self._drop(0, "shutdown")
+            while self._bytes > self._max_bytes and len(self._queue) > 1 + self._busy:
+                self._drop(int(self._busy), "queue_full")
+            if self._thread is None and not self._closing:
+                self._start()
             self._changed.notify_all()
 
-    def _drop(self, batch: Batch, cause: str) -> None:
-        self._bytes -= len(batch.payload)
+    def _start(self) -> None:
+        thread = Thread(target=self._run, name=f"otel-distro-{self.signal}", daemon=True)
+        with suppress(RuntimeError):  # the interpreter ends (from Python 3.12 on): the last flush sends by itself
+            thread.start()
+            self._thread = thread
+
+    def _drop(self, index: int, cause: str) -> None:
+        batch = self._queue[index]
+        del self._queue[index]
+        self._bytes -= batch.size
         self.dropped[cause] += batch.items
 
     def flush(self, deadline: float) -> bool:
@@ -77,7 +100,12 @@ class Sender:
         with self._changed:
             self._hurry = deadline
             self._changed.notify_all()
-            return self._changed.wait_for(lambda: not self._queue and not self._busy, max(0.0, deadline - monotonic()))
+            if self._thread is not None:
+                left = max(0.0, deadline - monotonic())
+                return self._changed.wait_for(lambda: not self._queue and not self._busy, left)
+        while self._queue and monotonic() < deadline:
+            self._send_first(0.0)
+        return not self._queue
 
     def shutdown(self, deadline: float) -> None:
         """Flush within the deadline, then drop and count the rest."""
@@ -85,60 +113,72 @@ class Sender:
         with self._changed:
             self._closing = True
             while self._queue:
-                self._drop(self._queue.popleft(), "shutdown")
+                self._drop(0, "shutdown")
             self._changed.notify_all()
+        if self._thread is None:
+            self._transport.close()
 
     def _run(self) -> None:
+        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003 - a context value
         backoff = 0.0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._queue or self._closing)
                 if self._closing:
-                    return
-                batch = self._queue[0]
-                self._busy = True
-            with guard(f"export.{self.signal}"):
-                answer = self._transport.send(batch.payload, self._remaining())
-                backoff = self._settle(batch, answer, backoff)
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-                if backoff:
-                    self._pause(backoff)
+                    break
+            backoff = self._send_first(backoff)
+        self._transport.close()
+
+    def _send_first(self, backoff: float) -> float:
+        """Send the oldest batch, and wait when it has to be sent again; returns how long that wait was to be."""
+        with self._changed:
+            if not self._queue:
+                return 0.0
+            batch, self._busy = self._queue[0], True
+        answer = Answer(Result.FAILURE, reason="the exporter failed")
+        with guard(f"export.{self.signal}"):
+            answer = self._transport.send(batch.payload, self._remaining())
+        with self._changed:
+            self._busy = False
+            self._settle(batch, answer)
+            self._changed.notify_all()
+            if answer.result is not Result.RETRY:
+                return 0.0
+            backoff = answer.retry_after or min(_MAX_BACKOFF, max(_FIRST_BACKOFF, backoff * 2))
+            self._pause(backoff, answer.retry_after or _HURRIED_BACKOFF)
+        return backoff
 
     def _remaining(self) -> float:
         left = self._hurry - monotonic()
         return min(self._timeout, left) if left > 0 else self._timeout
 
-    def _pause(self, backoff: float) -> None:
-        """Wait before a retry; a flush that begins meanwhile retries at once, then each tenth of a second."""
+    def _pause(self, backoff: float, hurried: float) -> None:
+        """Wait before a retry; a flush that begins meanwhile retries at once, then after the hurried time."""
         asked = self._hurry
-        if asked > monotonic():
-            self._changed.wait(0.1)
+        left = asked - monotonic()
+        if left > 0:
+            self._changed.wait_for(lambda: self._closing, min(hurried, left))
         else:
             self._changed.wait_for(lambda: self._closing or self._hurry != asked, backoff)
 
-    def _settle(self, batch: Batch, answer: Answer, backoff: float) -> float:
-        """Count the answer, forget the batch unless it is to be sent again; returns the seconds to wait before that."""
+    def _settle(self, batch: Batch, answer: Answer) -> None:
+        """Count the answer, and forget the batch unless it is to be sent again."""
         self.exports[answer.result.value] += 1
-        with self._changed:
-            if answer.result is not Result.RETRY and self._queue and self._queue[0] is batch:
-                self._queue.popleft()
-                self._bytes -= len(batch.payload)
+        waits = bool(self._queue) and self._queue[0] is batch  # not so after a shutdown
+        if answer.result is Result.FAILURE and waits:
+            self._drop(0, "refused")
+        elif answer.result is Result.SUCCESS and waits:
+            self._queue.popleft()
+            self._bytes -= batch.size
+        self._tell(answer)
+
+    def _tell(self, answer: Answer) -> None:
+        """One line when deliveries begin to fail, one when they work again."""
         if answer.result is Result.SUCCESS:
             if self._lost:
                 _logger.warning("%s are delivered again", self.signal)
             self._lost = False
-            return 0.0
-        if answer.result is Result.FAILURE:
-            self.dropped["refused"] += batch.items
-        if not self._lost:
+        elif not self._lost and monotonic() >= self._quiet_until:
             self._lost = True
-            _logger.warning(
-                "%s can't be delivered (OTEL_EXPORTER_OTLP_ENDPOINT): %s; the application goes on",
-                self.signal,
-                answer.reason,
-            )
-        if answer.result is Result.FAILURE:
-            return 0.0
-        return answer.retry_after or min(_MAX_BACKOFF, max(_FIRST_BACKOFF, backoff * 2))
+            self._quiet_until = monotonic() + _QUIET_SECONDS
+            _logger.warning("%s can't be delivered: %s; the application goes on", self.signal, answer.reason)

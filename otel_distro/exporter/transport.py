@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import gzip
 import http.client
-import logging
+import os
 import ssl
 import zlib
+from base64 import b64encode
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from enum import Enum
 from time import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
 
 from otel_distro._version import __version__
 
 if TYPE_CHECKING:
     from otel_distro.config import Otlp
 
-_logger = logging.getLogger("otel_distro")
 _RETRYABLE = frozenset({429, 502, 503, 504})
 _MAX_ANSWER = 65536
+_MAX_RETRY_AFTER = 300.0
 USER_AGENT = f"otel-distro-python/{__version__}"
 
 
@@ -41,10 +43,13 @@ class Answer(NamedTuple):
 
 
 class Transport(Protocol):
-    """Sends one encoded export request; the seam for tests and other protocols."""
+    """Sends one export request; the seam for tests and other protocols."""
 
-    def send(self, payload: bytes, timeout: float) -> Answer:
-        """Send and say what came of it; raises nothing."""
+    def send(self, payload: Any, timeout: float) -> Answer:
+        """Send and say what came of it."""
+
+    def reset(self) -> None:
+        """In a forked child: forget the connection, which is the parent's."""
 
     def close(self) -> None:
         """Let go of the connection; the next send makes a new one."""
@@ -55,19 +60,19 @@ class HttpTransport:
 
     def __init__(self, settings: Otlp) -> None:
         parts = urlsplit(settings.endpoint)
-        self.endpoint = settings.endpoint
+        self.endpoint = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+        """Where to, as it may be shown: without credentials."""
         self._host = parts.hostname or ""
         self._port = parts.port
         self._path = parts.path + (f"?{parts.query}" if parts.query else "")
         self._context = _tls(settings) if parts.scheme == "https" else None
         self._compression = settings.compression
-        self._headers = {
-            "Content-Type": "application/x-protobuf",
-            "User-Agent": USER_AGENT,
-            **dict(settings.headers),
-        }
+        self._headers = {"user-agent": USER_AGENT, **dict(settings.headers), "content-type": "application/x-protobuf"}
+        if parts.username:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            self._headers.setdefault("authorization", f"Basic {b64encode(pair.encode()).decode()}")
         if self._compression != "none":
-            self._headers["Content-Encoding"] = self._compression
+            self._headers["content-encoding"] = self._compression
         self._connection: http.client.HTTPConnection | None = None
 
     def send(self, payload: bytes, timeout: float) -> Answer:
@@ -79,12 +84,15 @@ class HttpTransport:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not reused or isinstance(error, TimeoutError):
-                return Answer(Result.RETRY, reason=f"{self.endpoint}: {str(error) or type(error).__name__}")
+                return Answer(Result.RETRY, reason=self._reason(f": {str(error) or type(error).__name__}"))
         try:
             return self._post(body, timeout)
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            return Answer(Result.RETRY, reason=f"{self.endpoint}: {str(error) or type(error).__name__}")
+            return Answer(Result.RETRY, reason=self._reason(f": {str(error) or type(error).__name__}"))
+
+    def _reason(self, text: str) -> str:
+        return f"{self.endpoint} (OTEL_EXPORTER_OTLP_ENDPOINT){text}"
 
     def _post(self, body: bytes, timeout: float) -> Answer:
         connection = self._connection
@@ -100,7 +108,8 @@ class HttpTransport:
             self.close()
         if response.status < 300:  # noqa: PLR2004 - HTTP's classes
             return Answer(Result.SUCCESS)
-        reason = f"{self.endpoint} answered {response.status} {answer[:200].decode('utf-8', 'replace').strip()}"
+        said = " ".join(answer[:200].decode("utf-8", "replace").split())
+        reason = self._reason(f" answered {response.status} {said}")
         if response.status in _RETRYABLE:
             return Answer(Result.RETRY, _seconds(response.getheader("Retry-After")), reason)
         return Answer(Result.FAILURE, reason=reason)
@@ -116,6 +125,12 @@ class HttpTransport:
         if self._compression == "deflate":
             return zlib.compress(payload, 1)
         return payload
+
+    def reset(self) -> None:
+        """Close this process's copy of the connection, touching no lock that a thread of the parent may have held."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.sock is not None:
+            os.close(connection.sock.detach())
 
     def close(self) -> None:
         """Close the connection."""
@@ -135,9 +150,8 @@ def _seconds(value: str | None) -> float:
     """A Retry-After header: seconds, or a date; 0 when there is none that can be read."""
     if not value:
         return 0.0
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except (TypeError, ValueError):
-        return 0.0
+    with suppress(ValueError):
+        return min(_MAX_RETRY_AFTER, max(0.0, float(int(value))))
+    with suppress(TypeError, ValueError):
+        return min(_MAX_RETRY_AFTER, max(0.0, parsedate_to_datetime(value).timestamp() - time()))
+    return 0.0

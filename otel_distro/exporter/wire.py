@@ -15,6 +15,10 @@ FIXED64 = Struct("<Q").pack
 _MASK = (1 << 64) - 1
 _MAX_CACHED = 16384
 _MAX_CACHED_TEXT = 160
+_MAX_VALUE = 131072
+"""Characters or bytes of one value: what is longer is cut."""
+_MAX_DIGITS = 4096
+"""Python refuses to write much longer numbers as decimals."""
 _SMALL = tuple(bytes((n,)) for n in range(128))
 
 
@@ -46,7 +50,7 @@ def any_value(value: Any) -> bytes:
     """The body of an `AnyValue`; None is the empty one."""
     kind = type(value)
     if kind is str:
-        return field(b"\x0a", text(value))
+        return field(b"\x0a", text(value if len(value) <= _MAX_VALUE else value[:_MAX_VALUE]))
     if kind is bool:
         return b"\x10\x01" if value else b"\x10\x00"
     if kind is int:
@@ -61,12 +65,12 @@ def any_value(value: Any) -> bytes:
 def _integer(value: int) -> bytes:
     if -(1 << 63) <= value < (1 << 63):
         return b"\x18" + varint(value)
-    return field(b"\x0a", str(value).encode())
+    return field(b"\x0a", (str(value) if value.bit_length() <= _MAX_DIGITS else hex(value)[:_MAX_DIGITS]).encode())
 
 
 def _composite(value: Any) -> bytes:
     if isinstance(value, bytes):
-        return field(b"\x3a", value)
+        return field(b"\x3a", value[:_MAX_VALUE])
     if isinstance(value, Mapping):
         return field(b"\x32", b"".join(field(b"\x0a", _pair(text(str(k)), v)) for k, v in value.items()))
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -88,16 +92,18 @@ def key_value(key: str, value: Any) -> bytes:
         found = _pairs.get((key, value))
         if found is None:
             found = _pair(text(key), value)
-            if len(value) <= _MAX_CACHED_TEXT:
+            if len(value) + len(key) <= _MAX_CACHED_TEXT:
                 if len(_pairs) >= _MAX_CACHED:
                     _pairs.clear()
                 _pairs[key, value] = found
         return found
     head = _keys.get(key)
     if head is None:
-        if len(_keys) >= _MAX_CACHED:
-            _keys.clear()
-        head = _keys[key] = field(b"\x0a", text(key))
+        head = field(b"\x0a", text(key))
+        if len(key) <= _MAX_CACHED_TEXT:
+            if len(_keys) >= _MAX_CACHED:
+                _keys.clear()
+            _keys[key] = head
     return head + field(b"\x12", any_value(value))
 
 

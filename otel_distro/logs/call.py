@@ -87,9 +87,7 @@ class Call:
         outer = self.outer
         if outer is None or not outer.passed_on(record.scope, record.body):
             return False
-        outer.merge(
-            record.scope, console=self.console, attributes=cast("dict[str, Value] | None", record.attributes)
-        )
+        outer.merge(record.scope, console=self.console, attributes=cast("dict[str, Value] | None", record.attributes))
         return True
 
 

@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 _SIGNAL, _CAUSE, _RESULT = own.SIGNAL.key, own.CAUSE.key, own.RESULT.key
 
+# A healthy process says zero, not nothing: alerts and panels must tell "none lost" from "not reported".
+_NO_DROPS = dict.fromkeys(
+    [
+        *(
+            (signal, cause)
+            for signal in own.SIGNAL.values
+            for cause in ("buffer_full", "queue_full", "refused", "shutdown")
+        ),
+        *(("traces", cause) for cause in ("undecided_budget", "keep_limit", "sampled")),
+    ],
+    0,
+)
+_NO_EXPORTS = dict.fromkeys(((signal, result) for signal in own.SIGNAL.values for result in own.RESULT.values), 0)
+
 
 class Health:
     """What happened to the records of one pipeline, as observations."""
@@ -49,11 +63,11 @@ class Health:
             yield Observation(count, {_SIGNAL: signal})
 
     def _dropped(self) -> Iterable[Observation]:
-        for (signal, cause), count in self._pipeline.dropped().items():
+        for (signal, cause), count in {**_NO_DROPS, **self._pipeline.dropped()}.items():
             yield Observation(count, {_SIGNAL: signal, _CAUSE: cause})
 
     def _exports(self) -> Iterable[Observation]:
-        for (signal, result), count in self._pipeline.exports().items():
+        for (signal, result), count in {**_NO_EXPORTS, **self._pipeline.exports()}.items():
             yield Observation(count, {_SIGNAL: signal, _RESULT: result})
 
     def _overflow(self) -> Iterable[Observation]:
@@ -65,6 +79,7 @@ class Health:
 
 
 def _guarded() -> Iterable[Observation]:
+    yield Observation(0, {own.PLACE.key: "any"})
     for place, count in dict(guard.failures).items():
         yield Observation(count, {own.PLACE.key: place})
 

@@ -98,7 +98,7 @@ class NoZeroPoints(ZeroPoints):
 def metrics_data(*metrics: Metric) -> MetricsData:
     """These metrics under one scope."""
     scope = InstrumentationScope("scope", "1", "https://schema.example/3", {"scope": True})
-    return MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(scope, list(metrics), "")], RESOURCE.schema_url)])
+    return MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(scope, list(metrics), scope.schema_url or "")], RESOURCE.schema_url)])
 
 
 def without_starts_of_gauges(request: Any) -> Any:

@@ -57,9 +57,15 @@ def test_a_pair_comes_back_each_time(key: str, value: Any) -> None:
 
 
 def test_a_huge_text_is_cut() -> None:
-    """What is longer than 32 Ki characters leaves as its beginning, however deep it stands."""
+    """What is longer than 128 Ki characters leaves as its beginning, however deep it stands."""
     sent = decoded(AnyValue.FromString(any_value({"deep": ["x" * 1_000_000], "bytes": b"x" * 1_000_000})))
-    assert (len(sent["deep"][0]), len(sent["bytes"])) == (32768, 32768)
+    assert (len(sent["deep"][0]), len(sent["bytes"])) == (131072, 131072)
+
+
+def test_a_huge_number_is_text() -> None:
+    """What Python does not write as decimals leaves as the beginning of its hexadecimals."""
+    sent = decoded(AnyValue.FromString(any_value(10**10_000)))
+    assert hex(10**10_000).startswith(sent)
 
 
 def test_the_caches_are_bounded() -> None:

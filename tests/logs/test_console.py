@@ -103,6 +103,7 @@ def test_a_reader_that_is_gone(pipe: Pipe) -> None:
     assert console.dropped == 3
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_fork_with_the_lock_held(pipe: Pipe) -> None:
     """A child that is forked while another thread writes can write itself."""
     console = Console(pipe.writer)
@@ -124,7 +125,7 @@ def _fork_and_write(console: Console) -> None:
 
 def test_which_streams_are_the_console(tmp_path: Path) -> None:
     """A file object on descriptor 1 or 2 is, other files and objects are not."""
-    with open(2, "w", closefd=False) as stderr, (tmp_path / "file").open("w") as file:
+    with os.fdopen(2, "w", closefd=False) as stderr, (tmp_path / "file").open("w") as file:
         found = [is_console(stream) for stream in (stderr, file, None, object())]
     assert found == [True, False, False, False]
     assert is_console_path("/dev/stdout")
@@ -136,7 +137,7 @@ def test_format_goes_by_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     record = LogRecord(0, 9, "INFO", "shop", "sold")
     main, terminal = pty.openpty()
     for descriptor, kind in ((terminal, "text"), (os.open(os.devnull, os.O_WRONLY), "json")):
-        with open(descriptor, "w") as stream:
+        with os.fdopen(descriptor, "w") as stream:
             monkeypatch.setattr("sys.__stdout__", stream)
             assert line_format("auto") == kind
             assert (b"\x1b" in renderer("text", {})(record)) == (kind == "text")

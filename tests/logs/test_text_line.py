@@ -36,7 +36,9 @@ def test_a_line_ends_with_values_and_ids() -> None:
 def test_stacks_are_indented() -> None:
     """The stack follows, indented; so do further lines of a message."""
     of = record("one\ntwo", **{"exception.type": "E", "exception.stacktrace": "Traceback\n  E\n"})
-    assert text(of) == f"INFO     shop: one\n    two exception_type=E tier=paid trace_id={TRACE}\n    Traceback\n      E\n"
+    assert (
+        text(of) == f"INFO     shop: one\n    two exception_type=E tier=paid trace_id={TRACE}\n    Traceback\n      E\n"
+    )
 
 
 def test_control_characters_are_shown() -> None:

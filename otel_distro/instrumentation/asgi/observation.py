@@ -45,7 +45,7 @@ _ADDRESS, _PORT, _CLIENT, _AGENT = SERVER_ADDRESS.key, SERVER_PORT.key, CLIENT_A
 _PATH, _QUERY, _SCHEME, _VERSION = PATH.key, QUERY.key, SCHEME.key, NETWORK_PROTOCOL_VERSION.key
 
 _FAILED = Status(StatusCode.ERROR)
-_GONE = ("ClientDisconnect", "WebSocketDisconnect")
+_GONE = ("Cancelled", "ClientDisconnect", "WebSocketDisconnect")
 _SERVER_ERROR = 500
 _FINISH = guard("asgi.finish")
 _LEAVE = guard("asgi.leave")

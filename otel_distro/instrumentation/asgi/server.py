@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Call = Callable[[Any, Scope, Receive, Send], Awaitable[None]]
 
+UPSTREAM_FLAG = "_is_instrumented_by_opentelemetry"
+"""Attribute by which upstream says that an app has been instrumented by a call for it."""
 _OPTIONS = "_otel_distro_options"
 _BEGIN = guard("asgi.begin")
 _UPSTREAM_MIDDLEWARE = "opentelemetry.instrumentation.asgi"
@@ -66,7 +68,8 @@ class Server:
         """Watch nothing, and leave no trace on any app."""
         self.default = None
         for app in list(self._apps):
-            vars(app).pop(_OPTIONS, None)
+            if vars(app).pop(_OPTIONS, None) is not None:
+                vars(app).pop(UPSTREAM_FLAG, None)
         self._apps.clear()
 
 

@@ -16,7 +16,7 @@ from opentelemetry import trace
 from otel_distro.instrumentation.asgi.hooks import hooks
 from otel_distro.instrumentation.asgi.options import server_options
 from otel_distro.instrumentation.asgi.scope import MARK
-from otel_distro.instrumentation.asgi.server import SERVER, watched
+from otel_distro.instrumentation.asgi.server import SERVER, UPSTREAM_FLAG, watched
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from otel_distro.instrumentation.asgi.scope import Receive, Scope, Send
 
 _logger = logging.getLogger("otel_distro")
-_FLAG = "_is_instrumented_by_opentelemetry"
 _MIDDLEWARE = "_otel_distro_middleware"
 _POSITIONAL = (
     "server_request_hook",
@@ -45,18 +44,18 @@ _POSITIONAL = (
 
 def instrument_app(app: Any, *args: Any, **kwargs: Any) -> None:
     """Watch this app with hooks and options of its own."""
-    if getattr(app, _FLAG, False):
+    if getattr(app, UPSTREAM_FLAG, False):
         _logger.warning("instrument_app: the second call for an app has no effect")
         return
     given = {**dict(zip(_POSITIONAL, args, strict=False)), **kwargs}
     SERVER.set_options(app, server_options(given))
-    setattr(app, _FLAG, True)
+    setattr(app, UPSTREAM_FLAG, True)
 
 
 def uninstrument_app(app: Any) -> None:
     """Watch this app no more."""
     SERVER.set_options(app, replace(server_options(), enabled=False))
-    setattr(app, _FLAG, False)
+    setattr(app, UPSTREAM_FLAG, False)
 
 
 def _instrument(self: Any, **kwargs: Any) -> None:

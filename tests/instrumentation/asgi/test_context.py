@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -134,3 +136,16 @@ def test_the_instrumentor_leaves_no_trace(instrument: Callable[..., None]) -> No
     instrument()
     AsgiInstrumentor().uninstrument()
     assert methods() == off
+
+
+def test_switching_on_imports_no_framework() -> None:
+    """A process without FastAPI pays for none; when it is imported later, it is instrumented."""
+    code = """
+import sys
+from otel_distro.instrumentation.asgi import AsgiInstrumentor
+AsgiInstrumentor().instrument()
+assert not {"fastapi", "starlette", "opentelemetry.instrumentation.fastapi"} & set(sys.modules)
+from starlette.applications import Starlette
+assert Starlette.__call__.__wrapped__
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

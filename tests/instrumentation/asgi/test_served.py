@@ -64,7 +64,8 @@ def test_a_failing_stream_is_an_error_although_its_status_was_sent(telemetry: Te
         httpx.get(f"http://{server.url}/torn")
     (span,) = telemetry.spans()
     attributes: Any = span.attributes
-    assert (attributes["http.response.status_code"], attributes["error.type"]) == (200, "OSError")
+    assert attributes["http.response.status_code"] == 200
+    assert attributes["error.type"] in {"OSError", "ExceptionGroup"}, "an old Starlette groups it"
     assert len([record for record in telemetry.logs() if record.event_name == "exception"]) == 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -22,7 +23,11 @@ from otel_distro.instrumentation.celery import CeleryInstrumentor
 from tests.conftest import Telemetry
 from tests.instrumentation.celery.orders import register
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    # Celery's result backend leaves its connection to Redis to the garbage collector
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 ROOT = Path(__file__).parents[3]
 
 
@@ -63,9 +68,8 @@ def orders(instrumented: CeleryInstrumentor, redis_url: str) -> Iterator[Celery]
     app.conf.task_default_queue = f"q{uuid4().hex[:8]}"
     register(app)
     yield app
-    app.backend.result_consumer.stop()
-    app.backend.client.connection_pool.disconnect()
     app.close()
+    gc.collect()
 
 
 @pytest.fixture

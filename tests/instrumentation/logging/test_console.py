@@ -262,3 +262,24 @@ def test_rich_is_the_console(tmp_path: Path) -> None:
     )
     assert len(done.printed("once")) == 1
     assert done.stdout.count("once") == 1
+
+
+def test_celerys_own_set_up(tmp_path: Path) -> None:
+    """A worker's logging: task lines, and what tasks print, are one line and one record each, without a loop."""
+    done = run(
+        """
+        import logging
+        from celery import Celery
+        from celery.utils.log import get_task_logger
+        logging.basicConfig(level=logging.INFO)
+        app = Celery(broker="memory://")
+        app.log.setup(loglevel="INFO", redirect_stdouts=True)
+        get_task_logger("shop.tasks").info("task line")
+        logging.getLogger("shop").info("app line")
+        print("printed by a task")
+        """,
+        tmp_path,
+    )
+    for message in ("task line", "app line", "printed by a task"):
+        assert len(done.printed(message)) == len(done.sent(message)) == 1
+    assert done.stderr == ""

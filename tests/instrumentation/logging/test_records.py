@@ -250,16 +250,18 @@ def test_logging_inside_of_the_hand_over_ends(telemetry: Telemetry, logger: logg
     """A sink that logs does not call itself: its line goes to the app's handlers only."""
 
     class Chatty:
-        taken: list[str] = []
+        def __init__(self) -> None:
+            self.taken: list[str] = []
 
         def log(self, record: LogRecord) -> None:
             self.taken.append(record.body)
             logger.warning("took %s", record.body)
 
-    HANDOVER.sink, sink = Chatty(), HANDOVER.sink  # type: ignore[assignment]
+    chatty = Chatty()
+    HANDOVER.sink, sink = chatty, HANDOVER.sink  # type: ignore[assignment]
     logger.info("one")
     HANDOVER.sink = sink
-    assert Chatty.taken == ["one"]
+    assert chatty.taken == ["one"]
 
 
 def test_a_value_that_logs_when_printed_ends(telemetry: Telemetry, logger: logging.Logger) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-
 from tests.logs.instrumented import Outcome, Receiver, clean_environment
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ async def fails():
 _PATIENCE = 30
 
 
-def serve(folder: Path, requests: Callable[[str], None], **environment: str) -> Outcome:
+def serve(folder: Path, requests: Callable[[str], int], **environment: str) -> Outcome:
     """Run the app under uvicorn, do the requests, end it by SIGTERM."""
     (folder / "app.py").write_text(APP)
     receiver = Receiver()
@@ -55,7 +54,9 @@ def serve(folder: Path, requests: Callable[[str], None], **environment: str) -> 
             process.send_signal(signal.SIGTERM)
             process.wait(_PATIENCE)
             receiver.close()
-    return Outcome(process.returncode, (folder / "stdout").read_text(), (folder / "stderr").read_text(), receiver.records)
+    return Outcome(
+        process.returncode, (folder / "stdout").read_text(), (folder / "stderr").read_text(), receiver.records
+    )
 
 
 def _address(folder: Path, process: subprocess.Popen[bytes]) -> str:

@@ -47,6 +47,9 @@ early = ("sqlalchemy", "opentelemetry.instrumentation.sqlalchemy")
 assert not [name for name in sys.modules if name.startswith(early)]
 import sqlalchemy
 assert SqlalchemyInstrumentor().listening
+from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
+assert "is_instrumented_by_opentelemetry" in vars(SQLAlchemyInstrumentor)
+assert SQLAlchemyInstrumentor().is_instrumented_by_opentelemetry
 """
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True)
 

@@ -111,12 +111,13 @@ def test_engines_of_one_database_are_told_apart(
 
 def test_dispose_keeps_the_name_and_what_is_out(engine: Engine, telemetry: Telemetry) -> None:
     """After dispose() the new pool has the old name; a connection still out is counted until it is back."""
+    old = engine.pool
     with engine.connect():
         engine.dispose()
         with engine.connect():
             assert state(telemetry) == {"sqlite:///shop.db": (2, 0)}
-    gc.collect()
-    assert state(telemetry)["sqlite:///shop.db"][0] == 0
+    assert state(telemetry) == {"sqlite:///shop.db": (0, 1)}
+    old.dispose()
 
 
 def test_a_collected_engine_is_gone(tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry) -> None:
@@ -189,3 +190,22 @@ def test_a_lost_connection_is_not_used_for_ever(engine: Engine, telemetry: Telem
     gc.collect()
     assert state(telemetry)["sqlite:///shop.db"][0] == 0
     assert values(telemetry, "use_time") == {"sqlite:///shop.db": 3}
+
+
+def test_threads_are_counted_exactly(engine: Engine, telemetry: Telemetry) -> None:
+    """Threads that share a pool leave no connection counted as used or waited for, and miss no span."""
+
+    def work() -> None:
+        for _ in range(50):
+            with engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert state(telemetry)["sqlite:///shop.db"][0] == 0
+    assert values(telemetry, "pending_requests") == {"sqlite:///shop.db": 0}
+    assert values(telemetry, "use_time") == {"sqlite:///shop.db": 400}
+    assert len(telemetry.spans("SELECT")) == 400

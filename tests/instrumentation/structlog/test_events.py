@@ -73,7 +73,9 @@ def test_app_format_prints_as_structlog_does(tmp_path: Path) -> None:
 
 def test_an_exception_is_an_error_with_its_stack(tmp_path: Path) -> None:
     """`log.exception` has level ERROR, and type, message and stack of the exception."""
-    done = run(script('try:\n    raise LookupError("gone")\nexcept LookupError:\n    log.exception("failed")'), tmp_path)
+    done = run(
+        script('try:\n    raise LookupError("gone")\nexcept LookupError:\n    log.exception("failed")'), tmp_path
+    )
     (line,) = done.lines
     assert (line["level"], line["exception_type"], line["exception_message"]) == ("ERROR", "LookupError", "gone")
     assert line["stacktrace"].startswith("Traceback")
@@ -91,7 +93,7 @@ def test_events_that_feed_the_standard_library(last: str, tmp_path: Path) -> Non
 
 
 def test_configuration_with_a_filtering_logger(tmp_path: Path) -> None:
-    """A level that the filtering bound logger suppresses is neither printed nor exported; processors' values are kept."""
+    """What the filtering bound logger suppresses is not recorded; values of processors are kept."""
     done = run(
         """
         import logging, structlog
@@ -100,7 +102,6 @@ def test_configuration_with_a_filtering_logger(tmp_path: Path) -> None:
             processors=[
                 structlog.contextvars.merge_contextvars,
                 structlog.processors.add_log_level,
-                structlog.processors.CallsiteParameterAdder(),
                 structlog.processors.EventRenamer("msg"),
                 structlog.processors.JSONRenderer(),
             ],
@@ -114,7 +115,7 @@ def test_configuration_with_a_filtering_logger(tmp_path: Path) -> None:
         """,
         tmp_path,
     )
-    assert [(line["message"], line["tenant"], line["line"]) for line in done.lines] == [("kept", "t", 18)]
+    assert [(line["message"], line["tenant"], line["line"]) for line in done.lines] == [("kept", "t", 17)]
     assert [record.body for record in done.records] == ["kept"]
 
 
@@ -139,14 +140,16 @@ log.info("paid", card="4242")
 
 
 def test_files_and_captures_are_untouched(tmp_path: Path) -> None:
-    """A logger that prints to a file does so; `capture_logs` captures and nothing else happens."""
+    """A logger that prints to a file does so, with the caller's line; `capture_logs` captures and that is all."""
     done = run(
         script(
             """
 with structlog.testing.capture_logs() as captured:
     log.info("captured")
+place = structlog.processors.CallsiteParameterAdder([structlog.processors.CallsiteParameter.LINENO])
 structlog.configure(
-    processors=[structlog.processors.JSONRenderer()], logger_factory=structlog.PrintLoggerFactory(open("out", "w"))
+    processors=[place, structlog.processors.JSONRenderer()],
+    logger_factory=structlog.PrintLoggerFactory(open("out", "w")),
 )
 log.info("to a file")
 print(captured)
@@ -154,7 +157,7 @@ print(captured)
         ),
         tmp_path,
     )
-    assert (tmp_path / "out").read_text() == '{"event": "to a file"}\n'
+    assert (tmp_path / "out").read_text() == '{"event": "to a file", "lineno": 11}\n'
     assert done.stdout == "[{'event': 'captured', 'log_level': 'info'}]\n"
     assert [record.body for record in done.records] == ["to a file"]
 
@@ -179,7 +182,7 @@ asyncio.run(main())
 
 
 def test_odd_events(tmp_path: Path) -> None:
-    """Events that are no text, values that can't be printed and renderers that fail are recorded; errors stay the app's."""
+    """Events that are no text, unprintable values and failing renderers are recorded; errors stay the app's."""
     done = run(
         script(
             """

@@ -1,0 +1,1 @@
+"""Context: what is known of the work in hand."""
