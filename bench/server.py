@@ -29,14 +29,14 @@ class Place:
         self.sink = sink
         self.errors = errors
         """A folder for what the servers print; None: the null device."""
-        self._variables = {"BENCH_DATABASE": database, "BENCH_STUB": stub}
+        self.variables = {"BENCH_DATABASE": database, "BENCH_STUB": stub}
 
     def environ(self, variant: Variant) -> dict[str, str]:
         """The whole environment of a variant's process."""
         mine = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
         folder = variant.environment.folder / "bin"
         mine["PATH"] = f"{folder}{os.pathsep}{mine.get('PATH', '')}"
-        return {**mine, **self._variables, **variant.environ(self.sink)}
+        return {**mine, **self.variables, **variant.environ(self.sink)}
 
 
 class Server:

@@ -15,6 +15,7 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,7 @@ class Bench:
         self.setups = setups
         self.blocks: dict[str, list[float]] = {setup.name: [] for setup in setups}
         self.requests = dict.fromkeys(self.blocks, 0)
+        self.sent = dict.fromkeys(self.blocks, 0)
         self.mix = mix()
 
     async def block(self, setup: Setup, *, keep: bool = True) -> None:
@@ -111,6 +113,7 @@ class Bench:
         setup.settle()
         setup.off()
         self.requests[setup.name] += WARM + BLOCK
+        self.sent[setup.name] += WARM + BLOCK
         if keep:
             self.blocks[setup.name].append(taken / BLOCK * 1e6)
 
@@ -140,7 +143,7 @@ class Bench:
         used = {name: seconds - cpu[name] - idle[name] * wall for name, seconds in self._threads().items()}
         return {
             "blocks": self.blocks,
-            "requests": self.requests,
+            "sent": self.sent,
             "thread_us": {name: max(0.0, used[name]) / self.requests[name] * 1e6 for name in used},
             "idle_us_per_second": {name: rate * 1e6 for name, rate in idle.items()},
         }
@@ -154,6 +157,14 @@ class Bench:
         before = self._threads()
         await asyncio.sleep(IDLE)
         return {name: (seconds - before[name]) / IDLE for name, seconds in self._threads().items()}
+
+
+def with_threads(make: Callable[[], Setup]) -> Setup:
+    """A set-up that knows the threads it began with."""
+    before = set(threading.enumerate())
+    made = make()
+    made.threads = set(threading.enumerate()) - before
+    return made
 
 
 def logs() -> None:
@@ -174,7 +185,7 @@ async def main() -> None:
         "upstream": lambda: Upstream("upstream"),
     }
     logs()
-    bench = Bench([made[name]() for name in wanted])
+    bench = Bench([with_threads(made[name]) for name in wanted])
     async with AsyncExitStack() as stack:
         for setup in bench.setups:
             await stack.enter_async_context(setup.shop.lifespan(setup.shop.app))

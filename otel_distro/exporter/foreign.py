@@ -85,7 +85,8 @@ class ForeignExporter:
         sent = self._sender.flush(deadline)
         with guard(f"flush.{type(self.exporter).__name__}"):
             left = max(0, int((deadline - monotonic()) * 1000))
-            return bool(getattr(self.exporter, "force_flush", lambda _: True)(left)) and sent
+            flushed = getattr(self.exporter, "force_flush", lambda _: True)(left)
+            return sent and flushed is not False  # many return nothing
         return False
 
     def shutdown(self, deadline: float) -> None:

@@ -73,9 +73,9 @@ class ZeroPoints:
 def _zero(point: Any, when: int) -> Any:
     if isinstance(point, NumberDataPoint):
         return dataclasses.replace(point, time_unix_nano=when, value=type(point.value)(0), exemplars=[])
+    no_range: Any = {"min": None, "max": None}  # the SDK's annotation forbids what OTLP allows
     if isinstance(point, HistogramDataPoint):
         none = [0] * len(point.bucket_counts)
-        no_range: Any = {"min": None, "max": None}  # the SDK's annotation forbids what OTLP allows
         return dataclasses.replace(
             point,
             time_unix_nano=when,
@@ -95,6 +95,7 @@ def _zero(point: Any, when: int) -> Any:
         positive=empty,
         negative=empty,
         exemplars=[],
+        **no_range,
     )
 
 

@@ -9,7 +9,7 @@ import tarfile
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from tools.backends.pins import cache
 
@@ -37,13 +37,24 @@ def outcomes(*, ours: bool) -> dict[str, str]:
     folder = fetched()
     with TemporaryDirectory() as scratch:
         report = Path(scratch, "report.xml")
-        command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider"]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-c",
+            os.devnull,
+            "--rootdir",
+            str(folder),
+            "-p",
+            "no:cacheprovider",
+        ]
         command += ["-p", "no:asyncio", "-p", "no:hypothesispytest", f"--junitxml={report}", "tests/trace"]
         run = subprocess.run(
             command, cwd=folder, env=environment(ours=ours), capture_output=True, text=True, check=False, timeout=300
         )
         assert report.exists(), run.stdout + run.stderr
-        cases = ElementTree.parse(report).getroot().iter("testcase")
+        cases = ET.parse(report).getroot().iter("testcase")
         return {f"{case.get('classname')}::{case.get('name')}": _outcome(case) for case in cases}
 
 
@@ -55,7 +66,7 @@ def environment(*, ours: bool) -> dict[str, str]:
     return kept | {"PYTHONPATH": os.pathsep.join(paths), "PATH": programs}
 
 
-def _outcome(case: ElementTree.Element) -> str:
+def _outcome(case: ET.Element) -> str:
     kinds = {child.tag for child in case}
     if kinds & {"failure", "error"}:
         return "failed"

@@ -33,7 +33,9 @@ def test_what_is_listed_differs(differing: dict[str, tuple[str, str]]) -> None:
     assert [name for name in DIFFERENCES if name not in differing] == []
 
 
-@pytest.mark.parametrize(("ours", "module"), [(False, "opentelemetry.sdk.trace"), (True, "otel_distro.pipeline.tracer")])
+@pytest.mark.parametrize(
+    ("ours", "module"), [(False, "opentelemetry.sdk.trace"), (True, "otel_distro.pipeline.tracer")]
+)
 def test_the_suite_meets_the_provider_it_should(ours: bool, module: str) -> None:
     """The replacement is in force in every interpreter of the suite, and only there."""
     program = "from opentelemetry.sdk import trace; print(trace.TracerProvider.__module__)"

@@ -101,7 +101,9 @@ class OtlpServer:
         found = []
         for one in list(self.received):
             if SIGNALS.get(one.path) == signal:
-                for entry in getattr(decoded(signal, one.payload), {"traces": "resource_spans"}.get(signal, f"resource_{signal}")):
+                for entry in getattr(
+                    decoded(signal, one.payload), {"traces": "resource_spans"}.get(signal, f"resource_{signal}")
+                ):
                     scopes = getattr(entry, {"traces": "scope_spans"}.get(signal, f"scope_{signal}"))
                     found += [(entry.resource, scope) for scope in scopes]
         return found

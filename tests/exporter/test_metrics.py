@@ -45,7 +45,9 @@ EXEMPLARS = st.lists(
     max_size=2,
 )
 TEMPORALITY = st.sampled_from([AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE])
-NUMBER_POINTS = st.lists(st.builds(NumberDataPoint, ATTRIBUTES, NANOS, NANOS, NUMBERS, EXEMPLARS), min_size=1, max_size=3)
+NUMBER_POINTS = st.lists(
+    st.builds(NumberDataPoint, ATTRIBUTES, NANOS, NANOS, NUMBERS, EXEMPLARS), min_size=1, max_size=3
+)
 RANGE = st.tuples(FLOATS, FLOATS).map(sorted)
 HISTOGRAM_POINTS = st.lists(
     st.builds(
@@ -98,7 +100,9 @@ class NoZeroPoints(ZeroPoints):
 def metrics_data(*metrics: Metric) -> MetricsData:
     """These metrics under one scope."""
     scope = InstrumentationScope("scope", "1", "https://schema.example/3", {"scope": True})
-    return MetricsData([ResourceMetrics(RESOURCE, [ScopeMetrics(scope, list(metrics), scope.schema_url or "")], RESOURCE.schema_url)])
+    return MetricsData(
+        [ResourceMetrics(RESOURCE, [ScopeMetrics(scope, list(metrics), scope.schema_url or "")], RESOURCE.schema_url)]
+    )
 
 
 def without_starts_of_gauges(request: Any) -> Any:
@@ -122,7 +126,9 @@ def test_metrics_are_what_upstream_would_send(metrics: list[Metric]) -> None:
 @pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 10**30])
 def test_a_sum_beyond_64_bits_is_a_double(value: int) -> None:
     """It is about right, instead of wrapped around."""
-    data = metrics_data(Metric("m", "", "", Sum([NumberDataPoint({}, 0, 1, value)], AggregationTemporality.DELTA, is_monotonic=True)))
+    data = metrics_data(
+        Metric("m", "", "", Sum([NumberDataPoint({}, 0, 1, value)], AggregationTemporality.DELTA, is_monotonic=True))
+    )
     (metric,) = decoded("metrics", encode_metrics(data, NoZeroPoints())[0]).resource_metrics[0].scope_metrics[0].metrics
     assert metric.sum.data_points[0].as_double == pytest.approx(value)
 

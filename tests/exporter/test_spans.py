@@ -25,9 +25,13 @@ from otel_distro.pipeline.tracer import TracerProvider
 from tests.exporter.requests import RESOURCE, attributes, exported
 from tests.exporter.values import ANYTHING, ATTRIBUTES, IDS, NANOS, TEXT
 
-STATES = st.dictionaries(st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True), st.from_regex("[a-z0-9]{1,9}", fullmatch=True), max_size=3)
+STATES = st.dictionaries(
+    st.from_regex(r"[a-z][a-z0-9]{0,5}", fullmatch=True), st.from_regex("[a-z0-9]{1,9}", fullmatch=True), max_size=3
+)
 CONTEXTS = st.builds(
-    lambda ids, state, remote, sampled: SpanContext(*ids, is_remote=remote, trace_flags=TraceFlags(sampled), trace_state=TraceState(list(state.items()))),
+    lambda ids, state, remote, sampled: SpanContext(
+        *ids, is_remote=remote, trace_flags=TraceFlags(sampled), trace_state=TraceState(list(state.items()))
+    ),
     IDS,
     STATES,
     st.booleans(),
@@ -48,7 +52,7 @@ def one(spans: list[Span]) -> Any:
 
 
 def as_upstream(request: Any) -> Any:
-    """Our request without what upstream's leaves out: the trace flags of spans and links, and the links' trace state."""
+    """Our request without what upstream's leaves out: trace flags of spans and links, trace state of links."""
     for span in request.resource_spans[0].scope_spans[0].spans:
         span.flags &= ~0xFF
         span.status.SetInParent()
@@ -68,7 +72,7 @@ def as_upstream(request: Any) -> Any:
     status=st.none() | st.builds(Status, st.just(StatusCode.ERROR), TEXT) | st.just(Status(StatusCode.OK)),
     times=st.tuples(NANOS, NANOS),
 )
-def test_a_span_is_what_upstream_would_send(
+def test_a_span_is_what_upstream_would_send(  # noqa: PLR0913 - what a span has
     name: str,
     kind: SpanKind,
     parent: SpanContext | None,

@@ -115,7 +115,15 @@ def test_what_an_answer_means(server: OtlpServer, status: int, result: Result) -
 
 @pytest.mark.parametrize(
     ("header", "low", "high"),
-    [("7", 7, 7), ("0", 0, 0), (formatdate(time() + 60), 55, 61), ("-3", 0, 0), ("soon", 0, 0), ("9" * 30, 300, 300), ("\xb2", 0, 0)],
+    [
+        ("7", 7, 7),
+        ("0", 0, 0),
+        (formatdate(time() + 60), 55, 61),
+        ("-3", 0, 0),
+        ("soon", 0, 0),
+        ("9" * 30, 300, 300),
+        ("\xb2", 0, 0),
+    ],
 )
 def test_retry_after_is_read(server: OtlpServer, header: str, low: float, high: float) -> None:
     """Seconds or a date, never more than five minutes; nonsense is nothing."""
@@ -135,7 +143,9 @@ def test_no_server_is_a_retry() -> None:
     assert "refused" in answer.reason
 
 
-@pytest.mark.parametrize("url", ["http://no.such.host.invalid:4318", "http://127.0.0.1:1/with a space", "http://[::1]:1"])
+@pytest.mark.parametrize(
+    "url", ["http://no.such.host.invalid:4318", "http://127.0.0.1:1/with a space", "http://[::1]:1"]
+)
 def test_an_endpoint_that_leads_nowhere_is_a_retry(url: str) -> None:
     """Unknown hosts and paths that HTTP does not allow raise nothing."""
     assert transport(url).send(b"payload", 5).result is Result.RETRY

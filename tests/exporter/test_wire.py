@@ -48,7 +48,7 @@ def test_not_a_number_comes_back() -> None:
 
 @given(TEXT, VALUES)
 def test_a_pair_comes_back_each_time(key: str, value: Any) -> None:
-    """The cache of pairs gives the same bytes as the first encoding, for values that are equal but of another type, too."""
+    """The cache of pairs gives what the first encoding gave, and tells equal values of other types apart."""
     for _ in range(2):
         for each in (value, 1, True, 1.0):
             pair = KeyValue.FromString(key_value(key, each))

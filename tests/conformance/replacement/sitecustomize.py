@@ -1,4 +1,4 @@
-"""On the path of an interpreter this makes `opentelemetry.sdk.trace.TracerProvider` ours, in its child processes too."""
+"""On an interpreter's path: makes `opentelemetry.sdk.trace.TracerProvider` ours, in its child processes too."""
 
 from __future__ import annotations
 

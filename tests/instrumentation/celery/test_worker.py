@@ -48,7 +48,8 @@ class Worker:
             )
 
     def stop(self, number: int = signal.SIGTERM) -> list[dict[str, Any]]:
-        """End the worker by a signal; all that its processes flushed."""
+        """End the worker, once it is up, by a signal; all that its processes flushed."""
+        until(lambda: " ready." in self.output, "the worker to be ready")  # before, Celery 5.4 may hang on it
         self.process.send_signal(number)
         self.process.wait(timeout=60)
         return [

@@ -136,7 +136,7 @@ def test_waiting_requests_and_timeouts_are_counted(
     tmp_path: Path, instrumented: SqlalchemyInstrumentor, telemetry: Telemetry
 ) -> None:
     """A request that waits is pending; one that gives up is a timeout, and its wait is no wait time."""
-    engine = create_engine(f"sqlite:///{tmp_path}/a.db", pool_size=1, max_overflow=0, pool_timeout=0.5)
+    engine = create_engine(f"sqlite:///{tmp_path}/a.db", pool_size=1, max_overflow=0, pool_timeout=1.0)
     failures: list[type[Exception]] = []
 
     def impatient() -> None:

@@ -1,0 +1,122 @@
+"""The commands of the benchmark, their flags and defaults."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench import delivery, interleaved, paired, report, session
+from bench.environments import say
+from bench.interleaved import Plan, Record
+from bench.variants import ALL, BARE, CORE, OURS, PAIRED, Variant, named
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: what it does, and flags with their defaults and texts."""
+
+    brief: str
+    run: Callable[..., int]
+    flags: Mapping[str, tuple[Any, str]] = field(default_factory=dict)
+
+
+def _chosen(variants: str) -> Sequence[Variant]:
+    if variants == "core":
+        return CORE
+    if variants == "all":
+        return ALL
+    names = dict.fromkeys([BARE.name, *variants.split(","), OURS.name])
+    return [named(name) for name in names]
+
+
+def run(variants: str, rounds: int, burst: float) -> int:
+    """Method A: servers under load, in interleaved bursts."""
+    chosen, missing = session.ready(_chosen(variants))
+    with session.place() as (place, sink):
+        records = interleaved.measure(chosen, place, sink, Plan(rounds, burst))
+        counts = sink.counts()
+    return _report_variants(records, counts, missing, rounds)
+
+
+def _report_variants(records: list[Record], counts: dict[str, Any], missing: list[str], rounds: int) -> int:
+    bare = next(record for record in records if record.variant is BARE)
+    delivered = {record.variant.name: counts.get(record.variant.name, {}) for record in records}
+    lines = {
+        record.variant.name: interleaved.summary(record, bare, delivered[record.variant.name])
+        for record in records
+    }
+    complaints = []
+    for record in records:
+        name = record.variant.name
+        complaints += delivery.complaints(record.variant, lines[name], delivered[name], record.requests)
+    details = {
+        "rounds": rounds,
+        "requests": {record.variant.name: record.requests for record in records},
+        "titles": {record.variant.name: record.variant.title for record in records},
+        "ratios": {record.variant.name: str(interleaved.ratio(record, bare)) for record in records},
+        "throughput": {record.variant.name: str(interleaved.throughput(record, bare)) for record in records},
+        "start_seconds": {record.variant.name: record.start_seconds for record in records},
+        "gaps": {record.variant.name: gap for record in records if (gap := _gap(record.variant, lines))},
+        "missing": missing,
+        "complaints": complaints,
+        "delivered": delivered,
+    }
+    report.write("variants", lines, details)
+    return _told([*missing, *complaints])
+
+
+def _gap(variant: Variant, lines: dict[str, dict[str, float]]) -> str:
+    if variant is BARE or variant is OURS:
+        return ""
+    fewer = delivery.fewer(lines[variant.name], lines[OURS.name])
+    counted = f"fewer {', '.join(fewer)} than ours" if fewer else ""
+    return "; ".join(part for part in (counted, variant.gaps) if part)
+
+
+def _told(problems: Sequence[str]) -> int:
+    for problem in problems:
+        say(f"PROBLEM: {problem}")
+    return 1 if problems else 0
+
+
+def run_paired(rounds: int) -> int:
+    """Method B: set-ups in one process, in alternating blocks."""
+    PAIRED.ready()
+    with session.place() as (place, sink):
+        found = paired.measure(place, rounds)
+        complaints = paired.complaints(found, sink.counts())
+    lines, certainty = paired.summary(found), paired.certainty(found)
+    report.write(
+        "paired",
+        lines,
+        {"rounds": rounds, "certainty": certainty, "complaints": complaints, "raw": found},
+    )
+    for name, line in lines.items():
+        sure = certainty[name]
+        print(
+            f"{name:<16}{line['over_pct']:6.1f} % over bare"
+            f" (95 %: {sure['over_pct_from']:.1f} to {sure['over_pct_to']:.1f}),"
+            f" path {line['path_us']:.0f} µs, threads {line['thread_us']:.0f} µs",
+            file=sys.stdout,
+        )
+    return _told(complaints)
+
+
+COMMANDS = {
+    "run": Command(
+        "method A: the variants' servers under load, in interleaved bursts",
+        run,
+        {
+            "variants": ("core", "core, all, or names; bare and ours are always among them"),
+            "rounds": (12, "rounds of bursts"),
+            "burst": (1.5, "seconds of one burst; below 1.3 late batches are missed"),
+        },
+    ),
+    "paired": Command(
+        "method B: bare, ours and upstream in one process, in alternating blocks of 50 requests",
+        run_paired,
+        {"rounds": (paired.ROUNDS, "blocks of each")},
+    ),
+}

@@ -1,0 +1,112 @@
+"""Method B: several set-ups in one process, in alternating blocks of 50 requests; the record for small differences."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.environments import HERE, say
+from bench.error import BenchError
+from bench.medians import Spread, confidence, differences
+from bench.server import Place
+from bench.variants import BARE, PAIRED
+
+ROUNDS = 120
+SETUPS = ("bare", "ours", "ours_ratio_0.1", "upstream")
+LEAST_SPANS = {"ours": 2.6, "ours_ratio_0.1": 0.1, "upstream": 5.4}
+"""Per request of the mix."""
+LEAST_LOGS = 1.5
+_LONGEST = 900
+
+
+def measure(place: Place, rounds: int = ROUNDS, setups: tuple[str, ...] = SETUPS) -> dict[str, Any]:
+    """Run them; returns the blocks by set-up and the CPU of their threads."""
+    PAIRED.ready()
+    say(f"method B: {rounds} rounds of {', '.join(setups)}")
+    with tempfile.TemporaryDirectory(prefix="otel-distro-bench-") as folder:
+        result, errors = Path(folder, "result.json"), Path(folder, "errors")
+        with errors.open("wb") as stream:
+            done = subprocess.run(
+                [str(PAIRED.program("python")), "inside.py", str(rounds), str(result)],
+                cwd=HERE / "app",
+                env=_environ(place, setups),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stream,
+                check=False,
+                timeout=_LONGEST,
+            )
+        if done.returncode != 0 or not result.exists():
+            raise BenchError(f"method B failed:\n{errors.read_bytes()[-3000:].decode('utf-8', 'replace')}")
+        found: dict[str, Any] = json.loads(result.read_text("utf-8"))
+    return found
+
+
+def _environ(place: Place, setups: tuple[str, ...]) -> dict[str, str]:
+    foreign = ("OTEL_", "PYTHON", "LOG_LEVEL")
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
+        **place.variables,
+        "BENCH_SINK": f"http://127.0.0.1:{place.sink}",
+        "BENCH_SETUPS": ",".join(setups),
+    }
+
+
+def summary(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The `paired` part of `latest.json`: medians with quartiles over the rounds."""
+    bare = found["blocks"][BARE.name]
+    base = statistics.median(bare)
+    lines = {}
+    for name, blocks in found["blocks"].items():
+        if name == BARE.name:
+            continue
+        path, thread = Spread.of(differences(blocks, bare)), found["thread_us"][name]
+        over = path.plus(thread).times(100 / base)
+        lines[name] = {
+            "over_pct": round(over.median, 2),
+            "over_pct_low": round(over.low, 2),
+            "over_pct_high": round(over.high, 2),
+            "path_us": round(path.median, 1),
+            "thread_us": round(thread, 1),
+        }
+    return lines
+
+
+def complaints(found: dict[str, Any], counts: dict[str, Any]) -> list[str]:
+    """What a set-up should have delivered and did not; `counts` are the sink's."""
+    lines = []
+    for name, least in LEAST_SPANS.items():
+        if name not in found["sent"]:
+            continue
+        sent, delivered = found["sent"][name], counts.get(name, {})
+        if delivered.get("spans", 0) < least * sent or delivered.get("logs", 0) < LEAST_LOGS * sent:
+            lines.append(
+                f"method B: {name} delivered {delivered.get('spans', 0)} spans and {delivered.get('logs', 0)}"
+                f" log records for {sent} requests"
+            )
+        counted = delivered.get("counted", {})
+        durations = counted.get("http.server.request.duration", counted.get("http.server.duration", 0))
+        if abs(durations - sent) > sent / 100:
+            lines.append(f"method B: {name} counted {durations} requests of {sent}")
+    return lines
+
+
+def certainty(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Between which shares of bare the true median lies, with 95 % confidence."""
+    bare = found["blocks"][BARE.name]
+    base = statistics.median(bare)
+    lines = {}
+    for name, blocks in found["blocks"].items():
+        if name != BARE.name:
+            low, high = confidence(differences(blocks, bare))
+            thread = found["thread_us"][name]
+            lines[name] = {
+                "over_pct_from": round((low + thread) / base * 100, 2),
+                "over_pct_to": round((high + thread) / base * 100, 2),
+            }
+    return {"bare_us": {"median": round(base, 1)}, **lines}
