@@ -53,7 +53,10 @@ class Distro(BaseDistro):  # type: ignore[misc]
             _logger.debug("instrumentation %s is left out: %s", entry_point.value, reason)
             return
         with guard(f"instrument.{entry_point.name}"):
-            entry_point.load()().instrument(**kwargs)
+            try:
+                entry_point.load()().instrument(**kwargs)
+            except ModuleNotFoundError as missing:  # absent is not broken
+                _logger.debug("instrumentation %s is not enabled: %s", entry_point.name, missing)
 
 
 def left_out(name: str, value: str, settings: config.Settings) -> str:

@@ -10,6 +10,7 @@ from opentelemetry import metrics, trace
 from opentelemetry._logs import set_logger_provider
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 
+from otel_distro.guard import guard
 from otel_distro.pipeline.aggregate import Aggregator
 from otel_distro.pipeline.decide import Decider
 from otel_distro.pipeline.health import Health
@@ -46,6 +47,7 @@ class Pipeline:
         self.decider = Decider(settings.undecided_bytes, int(settings.slow_request_ms * 1e6), settings.keep_per_minute)
         self.worker = Worker(Outputs(), self.aggregator, self.decider, settings)
         self.worker.on_start = self._begin
+        self.worker.on_flush = self._flush_others
         self.supervised = False
         self._forked = False
 
@@ -60,6 +62,7 @@ class Pipeline:
     ) -> None:
         """Make the providers, with these outputs, further metric readers, sampler and views."""
         self.worker.outputs = outputs
+        self._readers = tuple(readers)
         own = () if outputs.reader is None else (outputs.reader,)
         self.meter_provider = MeterProvider(
             self.aggregator,
@@ -99,6 +102,13 @@ class Pipeline:
         self.meter_provider._update_resource(self.resource)  # noqa: SLF001
         self.logger_provider._update_resource(self.resource)  # noqa: SLF001
 
+    def _flush_others(self, deadline: float) -> None:
+        """Flush span processors and metric readers that are not ours, and log processors besides ours."""
+        if self.tracer_provider.notified:
+            self.tracer_provider.force_flush(_left(deadline))
+        for reader in self._readers:
+            reader.force_flush(_left(deadline))
+
     def supervise(self) -> None:
         """This process only watches others: lines are printed, nothing is exported."""
         self.supervised = True
@@ -119,7 +129,13 @@ class Pipeline:
 
     def shutdown(self, timeout_millis: int) -> None:
         """Flush all signals within one deadline, then end; later log lines are still printed."""
+        deadline = monotonic() + timeout_millis / 1000
         self.worker.shutdown(timeout_millis)
+        for reader in self._readers:
+            with guard("pipeline.shutdown"):
+                reader.shutdown(timeout_millis=_left(deadline))
+        with guard("pipeline.shutdown"):
+            self.tracer_provider.shutdown()
         if HANDOVER.sink is self.worker and self.worker.outputs.console is None:
             HANDOVER.sink = Discard()
 
@@ -148,3 +164,8 @@ class Pipeline:
         if outputs.reader is not None:
             found.append(("metrics", outputs.reader.sender))
         return found
+
+
+def _left(deadline: float) -> int:
+    """Milliseconds until `monotonic()` reaches the deadline."""
+    return max(1, int((deadline - monotonic()) * 1000))

@@ -152,12 +152,12 @@ class Span(sdk.Span):
     def start_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Take the attributes given at the start; one check for all when they are few and exact scalars."""
         limits = self.tracer.limits
-        if limits.plain and len(attributes) <= limits.attributes and type(attributes) is dict:
+        if limits.plain and len(attributes) <= limits.attributes:
             for key, value in attributes.items():
                 if type(value) not in SCALARS or key.__class__ is not str or not key:
                     break
             else:
-                self._attributes = attributes.copy()
+                self._attributes = dict(attributes)
                 return
         for key, value in attributes.items():
             self._set_with_care(key, value)

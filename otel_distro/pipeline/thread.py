@@ -32,6 +32,7 @@ _PAUSE = 0.0002
 _RECORD_BYTES = 1024
 """What a waiting record counts for in the buffer's budget; the text of a log record counts besides."""
 _ERROR = 17
+_SIGNALS: dict[type, str] = {Span: "traces", LogRecord: "logs"}
 
 
 class Outputs:
@@ -71,6 +72,8 @@ class Worker:
         self._least = severity(settings.log_level)
         self.on_start: Callable[[], None] = _nothing
         """Called on the thread that starts the worker, once per process, before the first record is processed."""
+        self.on_flush: Callable[[float], object] = _nothing
+        """Called in a flush with its deadline (`monotonic()`): what others added to the providers is flushed, too."""
         self.closed = False
         self.console_only = False
         self.reset()
@@ -104,43 +107,52 @@ class Worker:
         if record.console and (record.severity_number >= _ERROR or self.closed or self.console_only):
             record.console = False
             self._write([record])
-        if len(record.body) > _RECORD_BYTES:
+        if not self._put("logs", record):
+            if record.console:
+                self._write([record])
+        elif len(record.body) > _RECORD_BYTES:
             self._text += len(record.body)
-        self._put("logs", record)
 
     def measure(self, measurement: Measurement) -> None:
         """One measurement of a declared metric."""
         self._put("metrics", measurement)
 
-    def _put(self, signal: str, record: Any) -> None:
+    def _put(self, signal: str, record: Any) -> bool:
         if self.closed or self.console_only:
-            return
+            return False
         buffer = self._buffer
         if len(buffer) >= self._max_records or self._text > self._max_text:
             self.dropped[signal, "buffer_full"] += 1
-            return
+            return False
         buffer.append(record)
         if self._thread is None:
-            self._start()
+            self.start()
+        return True
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the thread, unless it runs, or nothing is to be exported."""
         with self._changed:
-            if self._thread is not None:
+            if self._thread is not None or self.closed or self.console_only:
                 return
             self._due = monotonic() + self._interval
-            self._thread = Thread(target=self._run, name="otel-distro", daemon=True)
+            thread = self._thread = Thread(target=self._run, name="otel-distro", daemon=True)
         with guard("pipeline.start"):
             self.on_start()
-        self._thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter ends (from Python 3.12 on): the last flush works by itself
+            self._thread = None
 
     def flush(self, timeout_millis: int) -> bool:
         """Process and send all that was taken, metrics included; False when the time did not do."""
         deadline = monotonic() + timeout_millis / 1000
-        if self._thread is None or not self._thread.is_alive():
+        if self.closed or (self._thread is None and not self._buffer):
             return True
         if current_thread() is self._thread:
             return False
         settled = self.settle(deadline, export=True)
+        with guard("pipeline.flush"):
+            self.on_flush(deadline)
         senders = [exporter.flush(deadline) for exporter in self.outputs.exporters]
         if self.outputs.reader is not None:
             senders.append(self.outputs.reader.sender.flush(deadline))
@@ -149,10 +161,12 @@ class Worker:
     def settle(self, deadline: float, *, export: bool = False) -> bool:
         """Wait until all taken is processed; with `export`, also given to the senders, and metrics collected."""
         thread = self._thread
-        if thread is None or not thread.is_alive():
+        if self.closed:
             return True
-        if current_thread() is thread:
+        if thread is None or current_thread() is thread:
             self._drain()
+            if export:
+                self._send(everything=True)
             return True
         with self._changed:
             self._asked += 1
@@ -191,30 +205,41 @@ class Worker:
                     self._changed.notify_all()
 
     def _drain(self) -> None:
-        """Process what waits, at most half a millisecond at a time; the event loop gets the interpreter in between."""
+        """Process what waits, at most half a millisecond at a time; the event loop gets the interpreter in between.
+
+        What comes meanwhile is for the next round: lines, metrics and those who asked for a flush wait no longer.
+        """
         buffer = self._buffer
-        while buffer:
+        left = len(buffer)
+        while left and buffer:
             until = perf_counter_ns() + _SLICE_NS
             with self._aggregator.lock:
-                while buffer and perf_counter_ns() < until:
+                while left and buffer and perf_counter_ns() < until:
                     self._process(buffer.popleft())
-            if buffer:
+                    left -= 1
+            self._print()
+            if left:
                 self._send(everything=False)
                 sleep(_PAUSE)
-        self._text = 0
-        self._print()
+        if not buffer:
+            self._text = 0
 
     def _process(self, record: Any) -> None:
+        signal = _SIGNALS.get(type(record), "metrics")
+        self.taken[signal] += 1
+        processed = False
         with guard("pipeline.process"):
-            if type(record) is Span:
-                self.taken["traces"] += 1
+            if signal == "traces":
                 self._span(record)
-            elif type(record) is LogRecord:
-                self.taken["logs"] += 1
+            elif signal == "logs":
+                if len(record.body) > _RECORD_BYTES:
+                    self._text -= len(record.body)
                 self._log(record)
             else:
-                self.taken["metrics"] += 1
                 self._aggregator.measure(record)
+            processed = True
+        if not processed:
+            self.dropped[signal, "encode"] += 1
 
     def _span(self, span: Span) -> None:
         mode = span.local.mode
@@ -262,7 +287,7 @@ class Worker:
         for signal, exporters in (("traces", self.outputs.spans), ("logs", self.outputs.logs)):
             if self._open[signal] and (everything or now - self._opened_at[signal] >= self._batch_delay):
                 self._seal(signal, exporters)
-        if self.outputs.reader is not None and (everything or now >= self._due):
+        if self.outputs.reader is not None and (everything or now >= self._due) and not self.console_only:
             self._due = now + self._interval
             with guard("pipeline.collect"):
                 self.outputs.reader.collect()
@@ -292,5 +317,5 @@ def _bytes(exporters: Sequence[Exporter]) -> int:
     return sum(exporter.waiting_bytes for exporter in exporters)
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     """No one asked to be told."""

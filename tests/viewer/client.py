@@ -73,6 +73,7 @@ class Client:
         self.server = ViewerServer(path)
         self.server.start()
         self.http = httpx.Client(base_url=self.server.endpoint, trust_env=False, timeout=20)
+        self._opened: list[Query] = []
 
     def send(self, signal: str, *records: dict[str, Any], service: str = "shop") -> None:
         """Export records as OTLP/JSON."""
@@ -81,9 +82,15 @@ class Client:
 
     def stored(self) -> Query:
         """Stop the viewer, which writes what it has received, and read the store."""
-        self.close()
-        return Query(self.path)
+        self._stop()
+        self._opened.append(Query(self.path))
+        return self._opened[-1]
 
     def close(self) -> None:
+        self._stop()
+        for query in self._opened:
+            query.close()
+
+    def _stop(self) -> None:
         self.http.close()
         self.server.stop()

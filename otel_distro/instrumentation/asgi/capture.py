@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from otel_distro import config
 from otel_distro.instrumentation.asgi.query import MAX_TEXT
+from otel_distro.redaction import REMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +21,6 @@ _REQUEST = f"{_PREFIX}SERVER_REQUEST"
 _RESPONSE = f"{_PREFIX}SERVER_RESPONSE"
 _SANITIZE = f"{_PREFIX}SANITIZE_FIELDS"
 _ALWAYS_SECRET = ("authorization", "proxy-authorization", "cookie", "set-cookie")
-_REMOVED = "[REDACTED]"
 _MAX_NAMES = 512
 
 
@@ -42,7 +42,7 @@ class HeaderCapture:
             known = self._known[name] if name in self._known else self._learn(name)
             if known is not None:
                 key, secret = known
-                text = _REMOVED if secret else value[:MAX_TEXT].decode("latin-1")
+                text = REMOVED if secret else value[:MAX_TEXT].decode("latin-1")
                 found.setdefault(key, []).append(text)
         return found
 

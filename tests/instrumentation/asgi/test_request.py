@@ -260,7 +260,7 @@ async def test_secrets_in_the_query_are_not_recorded(telemetry: Telemetry, call:
     """The value of a well-known secret is replaced, the rest stays."""
     await call(shop(), f"/items/1?{key}=s3cr3t&a=b")
     (span,) = telemetry.spans()
-    assert (span.attributes or {})["url.query"] == f"{key}=[REDACTED]&a=b"
+    assert (span.attributes or {})["url.query"] == f"{key}=REDACTED&a=b"
 
 
 async def test_the_app_gets_the_same_messages_it_sent(call: Call) -> None:

@@ -94,7 +94,7 @@ def test_a_connection_is_one_span(telemetry: Telemetry, server: Running) -> None
     assert attributes == {
         "url.scheme": "ws",
         "url.path": "/api/v1/chat/7",
-        "url.query": "token=[REDACTED]",
+        "url.query": "token=REDACTED",
         "http.route": "/api/v1/chat/{room}",
         "websocket.close_code": 3001,
         "websocket.messages.received": 3,
