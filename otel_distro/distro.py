@@ -23,6 +23,9 @@ _COVERED_BY_ASGI = frozenset({"starlette", "asgi"})
 _BELOW_SQLALCHEMY = frozenset(
     {"aiopg", "asyncpg", "mysql", "mysqlclient", "psycopg", "psycopg2", "pymysql", "sqlite3", "pymssql"}
 )
+_SHARED_ENTRY = {"httpx2": "httpx2"}
+"""Entry points whose module imports another library than the one they are for; by the module they are for."""
+
 _DEFAULTS = {
     "OTEL_PYTHON_CONFIGURATOR": "otel_distro",
     "OTEL_SEMCONV_STABILITY_OPT_IN": "http,database,gen_ai",
@@ -70,6 +73,8 @@ def left_out(name: str, value: str, settings: config.Settings) -> str:
         return ""
     if name in OWN:
         return "otel-distro has its own"
+    if name in _SHARED_ENTRY and find_spec(_SHARED_ENTRY[name]) is None:
+        return "its library is not installed"
     if name in _COVERED_BY_ASGI:
         return "the ASGI instrumentation covers it"
     if name in _BELOW_SQLALCHEMY and find_spec("sqlalchemy") is not None:

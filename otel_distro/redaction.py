@@ -1,4 +1,4 @@
-"""Pure functions that remove secrets from values. (URLs' queries; the rule set for all else is an issue of its own.)"""
+"""Pure functions that remove secrets from values: of URLs for now, the full rule set is an issue of its own."""
 
 from __future__ import annotations
 

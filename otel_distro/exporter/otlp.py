@@ -155,5 +155,9 @@ class OtlpReader(MetricReader):
         if points:
             self.sender.put(Batch(payload, points, len(payload)))
 
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the SDK's signature
+        """The pipeline flushes its reader itself."""
+        return True
+
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
         """The pipeline collects a last time and shuts the sender down."""

@@ -10,7 +10,7 @@ from opentelemetry import metrics, trace
 from opentelemetry._logs import set_logger_provider
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 
-from otel_distro.guard import guard
+from otel_distro.guard import failures, guard
 from otel_distro.pipeline.aggregate import Aggregator
 from otel_distro.pipeline.decide import Decider
 from otel_distro.pipeline.health import Health
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from otel_distro.exporter import Exporter
 
 _SETTLE_SECONDS = 2.0
+_LEAST_MILLIS = 500
+"""What other readers get to export a last time, even when ours took all the time."""
 
 
 class Pipeline:
@@ -66,13 +68,14 @@ class Pipeline:
         own = () if outputs.reader is None else (outputs.reader,)
         self.meter_provider = MeterProvider(
             self.aggregator,
-            self._settle,
+            self.worker,
             metric_readers=[*own, *readers],
             views=views,
             resource=self.resource,
         )
         self.tracer_provider = TracerProvider(
             take=self.worker.take,
+            flush=self.worker.flush,
             resource=self.resource,
             sampler=sampler,
             meter_provider=self.meter_provider,
@@ -103,22 +106,29 @@ class Pipeline:
         self.logger_provider._update_resource(self.resource)  # noqa: SLF001
 
     def _flush_others(self, deadline: float) -> None:
-        """Flush span processors and metric readers that are not ours, and log processors besides ours."""
+        """Flush the span and log processors, and the metric readers, that are not ours."""
         if self.tracer_provider.notified:
-            self.tracer_provider.force_flush(_left(deadline))
+            self.tracer_provider.flush_processors(_left(deadline))
+        self.logger_provider.flush_processors(_left(deadline))
         for reader in self._readers:
             reader.force_flush(_left(deadline))
 
     def supervise(self) -> None:
         """This process only watches others: lines are printed, nothing is exported."""
         self.supervised = True
+        self._settle()
         self.worker.console_only = True
+        for exporter in self.worker.outputs.exporters:
+            exporter.reset()
+        if self._slot is not None:
+            self._slot.release()
 
     def after_fork(self) -> None:
         """In a forked child: fresh buffers and locks, zero counts, an identity of its own."""
         self._forked = True
         self.supervised = False
         self.worker.console_only = False
+        failures.clear()
         self.aggregator.forget()
         self.decider.reset()
         for exporter in self.worker.outputs.exporters:
@@ -133,9 +143,11 @@ class Pipeline:
         self.worker.shutdown(timeout_millis)
         for reader in self._readers:
             with guard("pipeline.shutdown"):
-                reader.shutdown(timeout_millis=_left(deadline))
+                reader.shutdown(timeout_millis=max(_LEAST_MILLIS, _left(deadline)))
         with guard("pipeline.shutdown"):
             self.tracer_provider.shutdown()
+        with guard("pipeline.shutdown"):
+            self.logger_provider.shutdown()
         if HANDOVER.sink is self.worker and self.worker.outputs.console is None:
             HANDOVER.sink = Discard()
 

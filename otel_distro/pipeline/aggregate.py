@@ -13,7 +13,7 @@ from otel_distro.semconv import METRICS
 from otel_distro.semconv.attributes import EXEMPLAR
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from otel_distro.pipeline.span import Span
     from otel_distro.record import Measurement
@@ -23,6 +23,19 @@ _logger = logging.getLogger("otel_distro")
 Key = tuple[Any, ...]
 OVERFLOW: Key = ("otel.metric.overflow",)
 """The key of the series that takes what is beyond the cardinality limit."""
+
+
+def tell_overflow(name: str, limit: int, counts: Mapping[str, int]) -> None:
+    """One line that names the label to look at; `counts`: how many values each label has."""
+    worst = max(counts, key=lambda label: counts[label], default="")
+    _logger.warning(
+        "metric %s has %d series, the limit (OTEL_DISTRO_CARDINALITY_LIMIT): new ones are counted under "
+        "otel.metric.overflow; the label with the most values is %s (%d)",
+        name,
+        limit,
+        worst,
+        counts.get(worst, 0),
+    )
 
 
 class Series:
@@ -77,7 +90,11 @@ class Stream:
         """Count a value; returns the series and the bucket it fell in."""
         if self.keep is not None:
             key = tuple(key[index] for index in self.keep)
-        series = self.series.get(key)
+        try:
+            series = self.series.get(key)
+        except TypeError:  # the app set a mapping where the catalogue has a name
+            key = tuple(map(str, key))
+            series = self.series.get(key)
         if series is None:
             series = self._new(key, now_ns)
         bucket = bisect_left(self.bounds, value)
@@ -102,15 +119,7 @@ class Stream:
 
     def _name_the_offender(self) -> None:
         counts = {name: len({key[i] for key in self.series if key is not OVERFLOW}) for i, name in enumerate(self.keys)}
-        worst = max(counts, key=lambda name: counts[name], default="")
-        _logger.warning(
-            "metric %s has %d series, the limit (OTEL_DISTRO_CARDINALITY_LIMIT): new ones are counted under "
-            "otel.metric.overflow; the label with the most values is %s (%d)",
-            self.name,
-            len(self.series),
-            worst,
-            counts.get(worst, 0),
-        )
+        tell_overflow(self.name, len(self.series), counts)
 
 
 class Derivation:
@@ -169,6 +178,7 @@ class Aggregator:
         now = time_ns()
         for stream in self.streams:
             stream.series = {}
+            stream.overflowed = 0
             stream.started_ns = now
 
     def span(self, span: Span, *, exported: bool) -> None:

@@ -64,12 +64,14 @@ class Decider:
         if local.verdict is None and not span.is_root:
             self._hold(local, span)
             return []
+        cause = "sampled"
         if local.verdict is None:
-            local.verdict = self._keep(span)
+            cause = self._cause_to_drop(span)
+            local.verdict = not cause
         released = self._release(local)
         if local.verdict:
             return [*released, span]
-        self.dropped["sampled"] += len(released) + 1
+        self.dropped[cause] += len(released) + 1
         return []
 
     def _hold(self, local: LocalTrace, span: Span) -> None:
@@ -92,19 +94,16 @@ class Decider:
             self._waiting.pop(local, None)
         return released
 
-    def _keep(self, root: Span) -> bool:
-        """Whether the root's outcome is a reason to keep (it failed, or was slow) and its token bucket allows it."""
+    def _cause_to_drop(self, root: Span) -> str:
+        """Empty when the root's outcome is a reason to keep (it failed, or was slow) and its token bucket allows it."""
         failed = root.status.status_code is StatusCode.ERROR
         slow = root.duration_ns >= self._slow_ns
         if not failed and not slow:
-            return False
+            return "sampled"
         key = (root.name, str(root._attributes.get(ERROR_TYPE.key, "")))  # noqa: SLF001 - not the property that copies
         bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= _MAX_BUCKETS:
                 self._buckets.popitem(last=False)
             bucket = self._buckets[key] = TokenBucket(self._per_minute)
-        if bucket.take():
-            return True
-        self.dropped["keep_limit"] += 1
-        return False
+        return "" if bucket.take() else "keep_limit"

@@ -47,9 +47,9 @@ class HandoverProcessor(LogRecordProcessor):
     def shutdown(self) -> None:
         """The pipeline has its own end."""
 
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Flush the pipeline."""
-        return HANDOVER.sink.flush(timeout_millis)
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002 - the SDK's signature
+        """The provider flushes the pipeline."""
+        return True
 
 
 def _body(body: Any) -> str:
@@ -64,6 +64,14 @@ class LoggerProvider(SdkLoggerProvider):
     def __init__(self, resource: Resource) -> None:
         super().__init__(resource=resource, shutdown_on_exit=False)
         self.add_log_record_processor(HandoverProcessor())
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Flush the pipeline, log processors included."""
+        return HANDOVER.sink.flush(timeout_millis)
+
+    def flush_processors(self, timeout_millis: int) -> bool:
+        """Flush the log processors alone."""
+        return super().force_flush(timeout_millis)
 
     def _handle_fork(self) -> None:
         """Renew the locks only: the pipeline gives a child its resource."""

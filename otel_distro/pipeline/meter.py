@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
+from collections import Counter
 from threading import Lock
-from time import time_ns
-from typing import TYPE_CHECKING, Any
+from time import monotonic, time_ns
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.sdk import metrics as sdk
 from opentelemetry.sdk.metrics._internal.measurement_consumer import SynchronousMeasurementConsumer
@@ -15,19 +15,35 @@ from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistog
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_distro._version import __version__
+from otel_distro.guard import guard
+from otel_distro.pipeline.aggregate import tell_overflow
 from otel_distro.pipeline.points import ReaderState, metric_of
 from otel_distro.semconv import METRICS, Instrument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from opentelemetry.sdk.metrics.export import Metric, MetricReader
 
     from otel_distro.pipeline.aggregate import Aggregator, Stream
 
-_logger = logging.getLogger("otel_distro")
 SCOPE = InstrumentationScope("otel_distro", __version__)
 _OVERFLOW = {"otel.metric.overflow": True}
+_OWN_SCOPES = "otel_distro"
+_SETTLE_SECONDS = 2.0
+
+
+class Waker(Protocol):
+    """The pipeline's worker as the meter provider knows it."""
+
+    def start(self) -> None:
+        """There is something to export from now on."""
+
+    def settle(self, deadline: float) -> bool:
+        """Aggregate what waits."""
+
+    def flush(self, timeout_millis: int) -> bool:
+        """Export all."""
 
 
 def catalogue_views() -> list[View]:
@@ -40,27 +56,33 @@ def catalogue_views() -> list[View]:
 
 
 class MeterProvider(sdk.MeterProvider):
-    """See `opentelemetry.sdk.metrics.MeterProvider`; `settle`, called before each collect, aggregates what waits."""
+    """See `opentelemetry.sdk.metrics.MeterProvider`; before each collect the worker aggregates what waits."""
 
     def __init__(
         self,
         aggregator: Aggregator,
-        settle: Callable[[], None],
+        worker: Waker,
         metric_readers: Sequence[MetricReader] = (),
         views: Sequence[View] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(metric_readers, views=[*views, *catalogue_views()], shutdown_on_exit=False, **kwargs)
-        consumer = Consumer(self._sdk_config, metric_readers, aggregator, settle)
+        consumer = Consumer(self._sdk_config, metric_readers, aggregator, worker)
         self._measurement_consumer: Consumer = consumer
         for reader in metric_readers:
             reader._set_collect_callback(consumer.collect)  # type: ignore[arg-type]  # noqa: SLF001 - as the SDK does
+        self._flush = worker.flush
         self._arrange(aggregator, views)
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        """Flush the pipeline, which collects for every reader."""
+        return self._flush(int(timeout_millis))
 
     def _handle_fork(self) -> None:
         """A child counts from zero; its resource comes from the pipeline (the SDK would copy the parent's values)."""
         self._lock = Lock()
         self._meter_lock = Lock()
+        sdk.MeterProvider._all_metric_readers_lock = Lock()  # noqa: SLF001 - as the SDK does
         self._measurement_consumer.reset()
 
     def _arrange(self, aggregator: Aggregator, views: Sequence[View]) -> None:
@@ -95,7 +117,8 @@ def viewed(stream: Stream, view: View) -> Stream:
         made.keep = tuple(index for index, attribute in enumerate(stream.metric.attributes) if attribute.key in keys)
     aggregation = view._aggregation  # noqa: SLF001
     if isinstance(aggregation, ExplicitBucketHistogramAggregation):
-        made.bounds = tuple(aggregation._boundaries or ())  # noqa: SLF001
+        wanted = aggregation._boundaries  # noqa: SLF001
+        made.bounds = stream.bounds if wanted is None else tuple(wanted)
     return made
 
 
@@ -107,13 +130,13 @@ class Consumer(SynchronousMeasurementConsumer):
         sdk_config: Any,
         metric_readers: Sequence[MetricReader],
         aggregator: Aggregator,
-        settle: Callable[[], None],
+        worker: Waker,
     ) -> None:
         super().__init__(sdk_config=sdk_config, metric_readers=metric_readers)
         self._aggregator = aggregator
-        self._settle = settle
+        self._worker = worker
+        self._awake = False
         self._states: dict[MetricReader, ReaderState] = {}
-        self._first = metric_readers[0] if metric_readers else None
         self._seen: dict[Any, set[Any]] = {}
         self._limit = aggregator.limit
 
@@ -122,12 +145,26 @@ class Consumer(SynchronousMeasurementConsumer):
         instruments = self._async_instruments
         super().__init__(sdk_config=self._sdk_config, metric_readers=self._reader_storages)
         self._async_instruments = instruments
+        self._awake = False
         self._states = {}
         self._seen = {}
 
     def consume_measurement(self, measurement: Any) -> None:
         """Count a measurement; beyond the limit of series under the overflow attribute."""
-        super().consume_measurement(self._limited(measurement))
+        if not self._awake:
+            self._wake()
+        with guard("metrics.measure"):
+            super().consume_measurement(self._limited(measurement))
+
+    def register_asynchronous_instrument(self, instrument: Any) -> None:
+        """Observe an instrument; one of the app's own is a reason to export, ours (made at import) are none."""
+        super().register_asynchronous_instrument(instrument)
+        if not instrument.instrumentation_scope.name.startswith(_OWN_SCOPES):
+            self._wake()
+
+    def _wake(self) -> None:
+        self._awake = True
+        self._worker.start()
 
     def _limited(self, measurement: Any) -> Any:
         attributes = measurement.attributes
@@ -141,18 +178,14 @@ class Consumer(SynchronousMeasurementConsumer):
             seen.add(key)
             return measurement
         if len(seen) == self._limit:
+            counts = Counter(name for name, _ in set().union(*seen))
+            tell_overflow(measurement.instrument.name, self._limit, counts)
             seen.add(frozenset(_OVERFLOW.items()))
-            _logger.warning(
-                "metric %s has %d series, the limit (OTEL_DISTRO_CARDINALITY_LIMIT): new ones are counted under "
-                "otel.metric.overflow",
-                measurement.instrument.name,
-                self._limit,
-            )
         return dataclasses.replace(measurement, attributes=_OVERFLOW)
 
     def collect(self, metric_reader: MetricReader, timeout_millis: float = 10_000) -> MetricsData | None:
         """What the SDK collected and what was derived, as one."""
-        self._settle()
+        self._worker.settle(monotonic() + _SETTLE_SECONDS)
         data = super().collect(metric_reader, timeout_millis)
         derived = self._derived(metric_reader)
         if not derived:
@@ -172,7 +205,7 @@ class Consumer(SynchronousMeasurementConsumer):
         now = time_ns()
         with self._aggregator.lock:
             found = [metric_of(stream, state, now) for stream in self._aggregator.streams]
-            if reader is self._first:
+            if reader is next(iter(self._reader_storages), None):
                 for stream in self._aggregator.streams:
                     for series in stream.series.values():
                         series.exemplars = {}

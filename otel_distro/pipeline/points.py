@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import Counter, Exemplar, Histogram
@@ -71,6 +72,7 @@ def _point(
     stream: Stream, key: Key, series: Series, state: ReaderState | None, now_ns: int
 ) -> HistogramDataPoint | NumberDataPoint | None:
     count, total, counts, start = series.value, series.total, tuple(series.counts), series.started_ns
+    low, high = series.low, series.high
     if state is not None:
         seen = state.before.get((stream.name, key))
         state.before[stream.name, key] = (count, total, counts, now_ns)
@@ -79,6 +81,7 @@ def _point(
                 return None
             count, total, start = count - seen[0], total - seen[1], seen[3]
             counts = tuple(new - old for new, old in zip(counts, seen[2], strict=True))
+            low, high = inf, -inf  # those of all time say nothing of this interval; the SDK says "unknown" so
     attributes = _attributes(stream, key)
     if stream.metric.instrument is not Instrument.HISTOGRAM:
         return NumberDataPoint(attributes, start, now_ns, int(total) if total.is_integer() else total)
@@ -90,8 +93,8 @@ def _point(
         total,
         counts,
         stream.bounds,
-        series.low,
-        series.high,
+        low,
+        high,
         _exemplars(series),
     )
 

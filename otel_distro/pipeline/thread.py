@@ -146,11 +146,11 @@ class Worker:
     def flush(self, timeout_millis: int) -> bool:
         """Process and send all that was taken, metrics included; False when the time did not do."""
         deadline = monotonic() + timeout_millis / 1000
-        if self.closed or (self._thread is None and not self._buffer):
+        if self.closed:
             return True
         if current_thread() is self._thread:
             return False
-        settled = self.settle(deadline, export=True)
+        settled = self.settle(deadline, export=True) if self._thread is not None or self._buffer else True
         with guard("pipeline.flush"):
             self.on_flush(deadline)
         senders = [exporter.flush(deadline) for exporter in self.outputs.exporters]

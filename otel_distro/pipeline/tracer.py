@@ -33,6 +33,7 @@ OWN_SCOPES = frozenset(span.scope for span in SPANS)
 
 _RANDOM = 0x02
 _SUPPRESSED = "suppress_instrumentation"
+_SHUTDOWN_MILLIS = 10_000
 _SAMPLED = int(TraceFlags.SAMPLED)
 
 
@@ -153,7 +154,8 @@ class Tracer(sdk.Tracer):
             return self._not_recorded(above, trace_id, choice, random=random)
         root = local is None
         if local is None or local.mode not in (choice.mode, Mode.QUIET):
-            local = LocalTrace(choice.mode)
+            # under a parent here nobody decides late: only a local root's outcome does
+            local = LocalTrace(choice.mode if root or choice.mode != Mode.PRIVATE else Mode.MEASURE)
         span = Span(self, name, trace_id, self.provider.span_id(), local)
         span.is_root = root
         span.flags = (_SAMPLED if choice.sampled else 0) | (_RANDOM if random else 0)
@@ -206,9 +208,16 @@ class Tracer(sdk.Tracer):
 class TracerProvider(sdk.TracerProvider):
     """See `opentelemetry.sdk.trace.TracerProvider`; ended spans go to `take`, span processors are told besides."""
 
-    def __init__(self, *args: Any, take: Callable[[Span], None] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        take: Callable[[Span], None] | None = None,
+        flush: Callable[[int], bool] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.take = take or _nowhere
+        self._flush = flush or self.flush_processors
         self.limits = Limits(self._span_limits)
         self.notified = False
         self.choose, self.inherits = classify(self.sampler)
@@ -242,6 +251,19 @@ class TracerProvider(sdk.TracerProvider):
         """Tell a processor of each sampled span, synchronously (its cost is paid only when one is present)."""
         super().add_span_processor(span_processor)
         self.notified = True
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Flush the pipeline, span processors included."""
+        return self._flush(timeout_millis)
+
+    def flush_processors(self, timeout_millis: int) -> bool:
+        """Flush the span processors alone."""
+        return super().force_flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        """Flush the pipeline, which has its own end, and shut down the span processors."""
+        self._flush(_SHUTDOWN_MILLIS)
+        super().shutdown()
 
 
 def _nowhere(span: Span) -> None:
