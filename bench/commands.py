@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench import delivery, interleaved, paired, report, session
+from bench import child, delivery, interleaved, paired, report, session, stacks
 from bench.environments import say
 from bench.interleaved import Plan, Record
-from bench.variants import ALL, BARE, CORE, OURS, PAIRED, Variant, named
+from bench.variants import ALL, BARE, CORE, OURS, Variant, named
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,6 @@ def _told(problems: Sequence[str]) -> int:
 
 def run_paired(rounds: int) -> int:
     """Method B: set-ups in one process, in alternating blocks."""
-    PAIRED.ready()
     with session.place() as (place, sink):
         found = paired.measure(place, rounds)
         complaints = paired.complaints(found, sink.counts())
@@ -104,6 +103,26 @@ def run_paired(rounds: int) -> int:
     return _told(complaints)
 
 
+def micro() -> int:
+    """Print what single operations cost."""
+    with session.place() as (place, _):
+        found: dict[str, float] = child.run("micro.py", place=place)
+    for name, cost in found.items():
+        print(f"{cost:8.2f} µs  {name}")
+    report.write("micro", {name: round(cost, 3) for name, cost in found.items()}, {})
+    return 0
+
+
+def profile(variant: str, seconds: int, top: int) -> int:
+    """Print where a variant's CPU goes."""
+    chosen = named(variant)
+    chosen.environment.ready()
+    with session.place() as (place, _):
+        found = stacks.measure(chosen, place, seconds)
+    print("\n".join(line for thread in found for line in thread.lines(top)))
+    return 0
+
+
 COMMANDS = {
     "run": Command(
         "method A: the variants' servers under load, in interleaved bursts",
@@ -118,5 +137,11 @@ COMMANDS = {
         "method B: bare, ours and upstream in one process, in alternating blocks of 50 requests",
         run_paired,
         {"rounds": (paired.ROUNDS, "blocks of each")},
+    ),
+    "micro": Command("single operations of the hot path, in hot loops", micro),
+    "profile": Command(
+        "where a variant's CPU goes, by py-spy",
+        profile,
+        {"variant": ("ours", "its name"), "seconds": (12, "of load"), "top": (25, "lines of each table")},
     ),
 }

@@ -2,59 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import subprocess
-import tempfile
-from pathlib import Path
 from typing import Any
 
-from bench.environments import HERE, say
-from bench.error import BenchError
+from bench import child
+from bench.environments import say
 from bench.medians import Spread, confidence, differences
 from bench.server import Place
-from bench.variants import BARE, PAIRED
+from bench.variants import BARE
 
 ROUNDS = 120
 SETUPS = ("bare", "ours", "ours_ratio_0.1", "upstream")
 LEAST_SPANS = {"ours": 2.6, "ours_ratio_0.1": 0.1, "upstream": 5.4}
 """Per request of the mix."""
 LEAST_LOGS = 1.5
-_LONGEST = 900
 
 
 def measure(place: Place, rounds: int = ROUNDS, setups: tuple[str, ...] = SETUPS) -> dict[str, Any]:
     """Run them; returns the blocks by set-up and the CPU of their threads."""
-    PAIRED.ready()
     say(f"method B: {rounds} rounds of {', '.join(setups)}")
-    with tempfile.TemporaryDirectory(prefix="otel-distro-bench-") as folder:
-        result, errors = Path(folder, "result.json"), Path(folder, "errors")
-        with errors.open("wb") as stream:
-            done = subprocess.run(
-                [str(PAIRED.program("python")), "inside.py", str(rounds), str(result)],
-                cwd=HERE / "app",
-                env=_environ(place, setups),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stream,
-                check=False,
-                timeout=_LONGEST,
-            )
-        if done.returncode != 0 or not result.exists():
-            raise BenchError(f"method B failed:\n{errors.read_bytes()[-3000:].decode('utf-8', 'replace')}")
-        found: dict[str, Any] = json.loads(result.read_text("utf-8"))
+    found: dict[str, Any] = child.run("inside.py", str(rounds), place=place, BENCH_SETUPS=",".join(setups))
     return found
-
-
-def _environ(place: Place, setups: tuple[str, ...]) -> dict[str, str]:
-    foreign = ("OTEL_", "PYTHON", "LOG_LEVEL")
-    return {
-        **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
-        **place.variables,
-        "BENCH_SINK": f"http://127.0.0.1:{place.sink}",
-        "BENCH_SETUPS": ",".join(setups),
-    }
 
 
 def summary(found: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
-_PROCESS_CLOCK, _THREAD_CLOCK = 2, 6  # the low bits of a clock's number, see clock_getcpuclockid(3)
+_PROCESS_CLOCK = 2  # the low bits of a clock's number, see clock_getcpuclockid(3)
 _PROC = Path("/proc")
 
 
@@ -17,11 +17,13 @@ def process_cpu(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | _PROCESS_CLOCK)
 
 
-def thread_cpu(thread: int) -> float:
-    """Seconds of CPU of one thread of this process, by its native id; 0 when it is gone."""
-    with suppress(OSError):
-        return time.clock_gettime(~thread << 3 | _THREAD_CLOCK)
-    return 0.0
+def tasks_cpu(pid: int) -> dict[str, float]:
+    """Seconds of CPU of each thread of a process, by its number."""
+    found = {}
+    for task in (_PROC / str(pid) / "task").iterdir():
+        with suppress(OSError):
+            found[task.name] = int((task / "schedstat").read_text().split()[0]) / 1e9
+    return found
 
 
 def family(pid: int) -> list[int]:

@@ -135,7 +135,7 @@ class Derivation:
     def value(self, span: Span) -> float | None:
         """The measured value; None when the span has none."""
         if self.source == "duration":
-            return span.duration_ns * 1e-9
+            return span.duration_ns / 1e9  # not * 1e-9: 0.3 s must be 0.3, which is a bucket's bound
         if self.source == "count":
             return 1
         found = span._attributes.get(self.source)  # noqa: SLF001

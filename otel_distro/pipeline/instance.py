@@ -21,7 +21,7 @@ _MAX_SLOTS = 1024
 
 
 def process_resource() -> Resource:
-    """What resource detectors say of this process, not of its parent, but for the instance id, which is ours to give."""
+    """What resource detectors say of this process, not of its parent; the instance id is ours to give."""
     detect = getattr(resources, "_get_process_dependent_resource", Resource.get_empty)  # the SDK has it from 1.45 on
     found = {key: value for key, value in detect().attributes.items() if key != SERVICE_INSTANCE_ID}
     return Resource(found)

@@ -58,7 +58,7 @@ def classify(sampler: Sampler) -> tuple[Callable[..., Choice], bool]:
         result = sampler.should_sample(context, trace_id, name, kind, attributes, links or ())
         decision = result.decision
         mode = dropped if decision is Decision.DROP else Mode.EXPORT
-        given = attributes if mode == dropped and ratio else result.attributes
+        given = result.attributes if mode == Mode.EXPORT else attributes  # a DROP has none, metrics need them
         return Choice(mode, decision is Decision.RECORD_AND_SAMPLE, given or None, result.trace_state)
 
     return choose, inherits

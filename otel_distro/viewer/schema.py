@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 VERSION = 1
@@ -57,20 +58,10 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the store, made when absent: folder 0700, file 0600, WAL."""
     try:
         _create_private(path)
-        _check_header(path)
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
+        return _open(path, "rw", _prepare)
     except (OSError, sqlite3.Error) as error:
         message = f"cannot write {path}: {_reason(error)}"
         raise StoreError(message) from error
-    try:
-        _prepare(connection, path)
-    except (StoreError, sqlite3.Error) as error:
-        connection.close()
-        if isinstance(error, StoreError):
-            raise
-        message = f"cannot write {path}: {_reason(error)}"
-        raise StoreError(message) from error
-    return connection
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -78,14 +69,23 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     if not path.exists():
         message = f"no store at {path}"
         raise StoreError(message)
-    uri = f"file:{quote(str(path))}?mode=ro"
     try:
-        _check_header(path)
-        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
-        _check_ours(connection, path)
+        return _open(path, "ro", _check_ours)
     except (OSError, sqlite3.Error) as error:
         message = f"cannot read {path}: {_reason(error)}"
         raise StoreError(message) from error
+
+
+def _open(path: Path, mode: str, check: Callable[[sqlite3.Connection, Path], None]) -> sqlite3.Connection:
+    """Connect, and close the file again when it is no store of ours."""
+    _check_header(path)
+    uri = f"file:{quote(str(path))}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_SECONDS, check_same_thread=False)
+    try:
+        check(connection, path)
+    except (StoreError, sqlite3.Error):
+        connection.close()
+        raise
     return connection
 
 

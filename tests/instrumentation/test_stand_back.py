@@ -16,12 +16,8 @@ from otel_distro.instrumentation.celery import CeleryInstrumentor
 from otel_distro.instrumentation.httpx import HttpxInstrumentor
 
 PAIRS = [
-    pytest.param(
-        HttpxInstrumentor, UpstreamHttpx, lambda: id(vars(httpx.HTTPTransport)["handle_request"]), id="httpx"
-    ),
-    pytest.param(
-        CeleryInstrumentor, UpstreamCelery, lambda: tuple(signals.task_prerun.receivers), id="celery"
-    ),
+    pytest.param(HttpxInstrumentor, UpstreamHttpx, lambda: id(vars(httpx.HTTPTransport)["handle_request"]), id="httpx"),
+    pytest.param(CeleryInstrumentor, UpstreamCelery, lambda: tuple(signals.task_prerun.receivers), id="celery"),
 ]
 
 
@@ -40,9 +36,7 @@ def test_upstream_does_nothing_while_ours_is_active(
 
 
 @pytest.mark.parametrize(("ours", "upstream", "state"), PAIRS)
-def test_upstream_works_again_after_uninstrument(
-    ours: Any, upstream: Any, state: Callable[[], object]
-) -> None:
+def test_upstream_works_again_after_uninstrument(ours: Any, upstream: Any, state: Callable[[], object]) -> None:
     """Once ours is off, upstream's does what it always did."""
     before = state()
     ours().instrument()

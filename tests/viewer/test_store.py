@@ -46,6 +46,7 @@ def test_it_is_opened_again(viewer: Client) -> None:
     again = Client(viewer.path)
     again.send("traces", span(2))
     assert again.stored().counts().spans == 2
+    again.close()
     assert again.path.exists()
 
 

@@ -76,9 +76,7 @@ class Run:
 class Execution:
     """The receivers of Celery's signals, and the runs that are open in this process."""
 
-    def __init__(
-        self, tracer: trace.Tracer, signals: ModuleType, control: Mapping[type[BaseException], str]
-    ) -> None:
+    def __init__(self, tracer: trace.Tracer, signals: ModuleType, control: Mapping[type[BaseException], str]) -> None:
         self._tracer = tracer
         self._control = control
         self._open: set[Run] = set()
@@ -119,9 +117,7 @@ class Execution:
             if exception is not None and where is not None:
                 mark(exception, where)  # a stand-in when the error itself can't be pickled
 
-    def postrun(
-        self, task_id: str, task: Any, state: str | None = None, retval: Any = None, **_signal: object
-    ) -> None:
+    def postrun(self, task_id: str, task: Any, state: str | None = None, retval: Any = None, **_signal: object) -> None:
         """A run is over, one way or another."""
         with guard("celery.postrun"):
             run = RUNNING.get()

@@ -55,9 +55,7 @@ class HttpxInstrumentor(Instrumentor):
         self._upstream.release()
 
 
-def _patch(
-    owner: type, name: str, attempts: Attempts, wrap: Callable[..., Any]
-) -> tuple[type, str, Any, Any]:
+def _patch(owner: type, name: str, attempts: Attempts, wrap: Callable[..., Any]) -> tuple[type, str, Any, Any]:
     original = vars(owner)[name]
     ours = wrap(attempts, original)
     setattr(owner, name, ours)

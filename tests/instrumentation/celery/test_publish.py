@@ -51,9 +51,7 @@ def test_the_message_carries_the_publish_span(app: Celery, telemetry: Telemetry)
     """The `traceparent` header of a message names the publish span."""
     app.tasks["orders.pack"].delay(7)
     [span] = telemetry.spans()
-    carried = trace.get_current_span(
-        propagate.extract(sent(app).headers, context_api.Context())
-    ).get_span_context()
+    carried = trace.get_current_span(propagate.extract(sent(app).headers, context_api.Context())).get_span_context()
     assert (carried.trace_id, carried.span_id) == (span.context.trace_id, span.context.span_id)
 
 
@@ -88,9 +86,7 @@ def test_no_baggage_propagator_no_baggage(app: Celery, telemetry: Telemetry) -> 
 
 def test_the_apps_headers_stay(app: Celery, telemetry: Telemetry) -> None:
     """Headers that the app gives are sent; stale trace headers among them are replaced."""
-    app.tasks["orders.pack"].apply_async(
-        (7,), headers={"tenant": "b", "traceparent": "old", "baggage": "x=y"}
-    )
+    app.tasks["orders.pack"].apply_async((7,), headers={"tenant": "b", "traceparent": "old", "baggage": "x=y"})
     headers = sent(app).headers
     assert headers["tenant"] == "b"
     assert headers["traceparent"] != "old"
@@ -155,10 +151,7 @@ def test_uninstrument_leaves_the_world_as_before(propagators: None) -> None:
     from celery import signals
 
     def world() -> tuple[object, ...]:
-        named = [
-            getattr(signals, name)
-            for name in ("task_prerun", "task_postrun", "task_failure", "worker_shutdown")
-        ]
+        named = [getattr(signals, name) for name in ("task_prerun", "task_postrun", "task_failure", "worker_shutdown")]
         return AMQP.__dict__["send_task_message"], *(tuple(signal.receivers) for signal in named)
 
     before = world()

@@ -52,9 +52,7 @@ class Worker:
         until(lambda: " ready." in self.output, "the worker to be ready")  # before, Celery 5.4 may hang on it
         self.process.send_signal(number)
         self.process.wait(timeout=60)
-        return [
-            json.loads(line) for file in self.folder.glob("*.jsonl") for line in file.read_text().splitlines()
-        ]
+        return [json.loads(line) for file in self.folder.glob("*.jsonl") for line in file.read_text().splitlines()]
 
     @property
     def output(self) -> str:
@@ -163,8 +161,7 @@ def test_retries_cross_processes(orders: Celery, start: Callable[..., Worker], t
     runs = [line for line in lines if line["span"] == "run orders.price"]
     assert len(runs) == 3
     assert (
-        sorted(spans[run["parent"]]["span"] for run in runs if run["parent"] in spans)
-        == ["publish orders.price"] * 2
+        sorted(spans[run["parent"]]["span"] for run in runs if run["parent"] in spans) == ["publish orders.price"] * 2
     )
 
 
@@ -183,9 +180,7 @@ def test_a_terminated_run_is_revoked(
     assert span["status"] == "UNSET"
 
 
-def test_messages_of_ours_run_without_us(
-    orders: Celery, redis_url: str, tmp_path: Path, telemetry: Telemetry
-) -> None:
+def test_messages_of_ours_run_without_us(orders: Celery, redis_url: str, tmp_path: Path, telemetry: Telemetry) -> None:
     """A worker that knows nothing of this distribution accepts and runs what we publish."""
     program = (
         "import os; from celery import Celery; from tests.instrumentation.celery.orders import register;"

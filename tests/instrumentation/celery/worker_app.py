@@ -70,9 +70,7 @@ sink = FileSink(Path(os.environ["TELEMETRY_FOLDER"]))
 provider = TracerProvider(shutdown_on_exit=False)
 provider.add_span_processor(sink)
 trace.set_tracer_provider(provider)
-propagate.set_global_textmap(
-    CompositePropagator([TraceContextTextMapPropagator(), FirstPartyBaggagePropagator()])
-)
+propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), FirstPartyBaggagePropagator()]))
 HANDOVER.sink = sink
 CeleryInstrumentor().instrument()
 

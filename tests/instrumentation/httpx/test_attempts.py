@@ -91,12 +91,8 @@ def test_an_error_status(get: Get, server: Server, telemetry: Telemetry, status:
     assert span.status.status_code is StatusCode.ERROR
 
 
-@pytest.mark.parametrize(
-    ("path", "error"), [("/hangup", httpx.RemoteProtocolError), (None, httpx.ConnectError)]
-)
-def test_no_response(
-    get: Get, server: Server, telemetry: Telemetry, path: str | None, error: type[Exception]
-) -> None:
+@pytest.mark.parametrize(("path", "error"), [("/hangup", httpx.RemoteProtocolError), (None, httpx.ConnectError)])
+def test_no_response(get: Get, server: Server, telemetry: Telemetry, path: str | None, error: type[Exception]) -> None:
     """Without a response the app gets its exception, and the span names it."""
     with pytest.raises(error):
         get(f"{server.url}{path}" if path else "http://127.0.0.1:1/")
@@ -175,9 +171,7 @@ class TestBaggage:
         assert "traceparent" in headers
         assert "baggage" not in headers
 
-    def test_a_redirect_to_a_third_party_takes_it_back(
-        self, instrumented: HttpxInstrumentor, server: Server
-    ) -> None:
+    def test_a_redirect_to_a_third_party_takes_it_back(self, instrumented: HttpxInstrumentor, server: Server) -> None:
         """Redirected from an allowed host to another, the second attempt has none of the first's baggage."""
         get_sync(f"{server.url}/status/302?to={server.other}/", follow_redirects=True)
         assert ["baggage" in headers for _path, headers in server.seen] == [True, False]
@@ -210,9 +204,7 @@ def test_secrets_of_the_query_are_not_recorded(
     assert server.seen[0][0] == given
 
 
-def test_credentials_are_not_recorded(
-    instrumented: HttpxInstrumentor, server: Server, telemetry: Telemetry
-) -> None:
+def test_credentials_are_not_recorded(instrumented: HttpxInstrumentor, server: Server, telemetry: Telemetry) -> None:
     """User and password of a URL are not on the span, and still authenticate."""
     get_sync(f"http://ada:secret@127.0.0.1:{server.port}/")
     [span] = telemetry.spans()
