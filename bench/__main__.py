@@ -17,7 +17,9 @@ def main() -> int:
         kind = kinds.add_parser(name, help=command.brief)
         kind.set_defaults(run=command.run)
         for flag, (default, text) in command.flags.items():
-            kind.add_argument(f"--{flag}", type=type(default), default=default, help=f"{text} (default: {default})")
+            kind.add_argument(
+                f"--{flag}", type=type(default), default=default, help=f"{text} (default: {default})"
+            )
     arguments = vars(parser.parse_args())
     arguments.pop("command")
     run = arguments.pop("run")

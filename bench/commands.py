@@ -7,9 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench import child, delivery, interleaved, paired, report, session, stacks
+from bench import (
+    child,
+    delivery,
+    down,
+    interleaved,
+    memory,
+    openloop,
+    paired,
+    report,
+    session,
+    stacks,
+    startup,
+)
 from bench.environments import say
 from bench.interleaved import Plan, Record
+from bench.medians import quantile
 from bench.variants import ALL, BARE, CORE, OURS, Variant, named
 
 
@@ -113,6 +126,55 @@ def micro() -> int:
     return 0
 
 
+def run_startup(variants: str, rounds: int) -> int:
+    """What starting costs."""
+    chosen, missing = session.ready(_chosen(variants))
+    with session.place() as (place, _):
+        found = startup.measure(chosen, place, rounds)
+    imported = round(startup.import_cpu(rounds), 4)
+    report.write("startup", found, {"rounds": rounds, "import_cpu_s": imported})
+    _show({**found, "import otel_distro": {"cpu_s": imported}})
+    return _told(missing)
+
+
+def run_openloop(pairs: int, seconds: float, requests: int) -> int:
+    """Latency at 60 % of bare's capacity, and the pipeline's slices."""
+    session.ready((BARE, OURS))
+    with session.place() as (place, _):
+        found = openloop.measure(place, pairs, seconds)
+        slices: list[float] = child.run("slices.py", str(requests), place=place)
+    quantiles = {f"p{share * 100:g}": round(quantile(slices, share), 3) for share in (0.5, 0.99, 0.999)}
+    found["slices_ms"] = {**quantiles, "longest": round(max(slices), 3), "slices": len(slices)}
+    report.write("openloop", found, {"seconds": seconds})
+    _show(found)
+    return 0
+
+
+def run_memory(variants: str, requests: int, last: int) -> int:
+    """Memory over a long run."""
+    chosen, missing = session.ready(_chosen(variants))
+    with session.place() as (place, _):
+        found = memory.measure(chosen, place, requests, last)
+    report.write("memory", found, {"requests": requests, "last": last})
+    _show(found)
+    return _told(missing)
+
+
+def run_down(seconds: float, burst: float) -> int:
+    """A minute without a collector."""
+    session.ready((BARE, OURS))
+    with session.place() as (place, _):
+        found = down.measure(place, seconds, burst)
+    report.write("down", found, {"seconds": seconds})
+    _show(found)
+    return 0
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    for name, value in found.items():
+        print(f"{name:<20}{value}")
+
+
 def profile(variant: str, seconds: int, top: int) -> int:
     """Print where a variant's CPU goes."""
     chosen = named(variant)
@@ -139,6 +201,34 @@ COMMANDS = {
         {"rounds": (paired.ROUNDS, "blocks of each")},
     ),
     "micro": Command("single operations of the hot path, in hot loops", micro),
+    "openloop": Command(
+        "latency at 60 % of bare's capacity in interleaved pairs, and the pipeline's slices",
+        run_openloop,
+        {
+            "pairs": (20, "pairs of bare and ours"),
+            "seconds": (6.0, "of each half of a pair"),
+            "requests": (5000, "for the slices"),
+        },
+    ),
+    "memory": Command(
+        "resident memory over a long run",
+        run_memory,
+        {
+            "variants": ("bare,ours", "as for run"),
+            "requests": (60000, "of each"),
+            "last": (40000, "requests whose slope is told"),
+        },
+    ),
+    "startup": Command(
+        "CPU and time to the first answer, and of the import",
+        run_startup,
+        {"variants": ("core", "as for run"), "rounds": (9, "starts of each")},
+    ),
+    "down": Command(
+        "a minute without a collector, against one with",
+        run_down,
+        {"seconds": (60.0, "without"), "burst": (2.0, "seconds of one burst")},
+    ),
     "profile": Command(
         "where a variant's CPU goes, by py-spy",
         profile,

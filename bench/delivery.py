@@ -13,7 +13,9 @@ _SLACK = 0.95
 _DURATIONS = ("http.server.request.duration", "http.server.duration")
 
 
-def complaints(variant: Variant, line: dict[str, float], delivered: dict[str, Any], requests: int) -> list[str]:
+def complaints(
+    variant: Variant, line: dict[str, float], delivered: dict[str, Any], requests: int
+) -> list[str]:
     """What this variant should have delivered and did not."""
     found = []
     for signal in variant.delivers:

@@ -68,7 +68,13 @@ class Environment:
 
     def _install(self, *arguments: str) -> None:
         _uv(
-            "pip", "install", "--quiet", "--compile-bytecode", "--python", str(self.program("python")), *arguments
+            "pip",
+            "install",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            str(self.program("python")),
+            *arguments,
         )
 
 

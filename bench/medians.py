@@ -41,9 +41,7 @@ class Spread:
 def confidence(values: Sequence[float]) -> tuple[float, float]:
     """Between which values the true median lies, 19 times of 20 (bootstrap, always the same for the same values)."""
     source = random.Random(1)
-    medians = sorted(
-        statistics.median(source.choices(values, k=len(values))) for _ in range(_RESAMPLES)
-    )
+    medians = sorted(statistics.median(source.choices(values, k=len(values))) for _ in range(_RESAMPLES))
     return medians[_RESAMPLES // 40], medians[-_RESAMPLES // 40]
 
 

@@ -18,8 +18,28 @@ from bench.process import tree_cpu, tree_rss
 from bench.variants import Variant
 
 _PATIENCE = 60
-_FOREIGN = ("OTEL_", "DD_", "SENTRY_", "NEW_RELIC", "LOGFIRE_", "BENCH_", "PYTHON", "LOG_LEVEL", "VIRTUAL_ENV")
-_UVICORN = ("--no-access-log", "--loop", "uvloop", "--http", "httptools", "--app-dir", ".", "--host", "127.0.0.1")
+_FOREIGN = (
+    "OTEL_",
+    "DD_",
+    "SENTRY_",
+    "NEW_RELIC",
+    "LOGFIRE_",
+    "BENCH_",
+    "PYTHON",
+    "LOG_LEVEL",
+    "VIRTUAL_ENV",
+)
+_UVICORN = (
+    "--no-access-log",
+    "--loop",
+    "uvloop",
+    "--http",
+    "httptools",
+    "--app-dir",
+    ".",
+    "--host",
+    "127.0.0.1",
+)
 
 
 class Place:

@@ -196,7 +196,15 @@ def record() -> LogRecord:
     attributes = {"code.file.path": "shop.py", "code.line.number": 99, "code.function.name": "get_item"}
     fields = {"request.id": "0" * 32, "user.hash": "1" * 16}
     return LogRecord(
-        time.time_ns(), 9, "INFO", "shop", "item fetched", attributes=attributes, fields=fields, trace_id=1, span_id=2
+        time.time_ns(),
+        9,
+        "INFO",
+        "shop",
+        "item fetched",
+        attributes=attributes,
+        fields=fields,
+        trace_id=1,
+        span_id=2,
     )
 
 
@@ -232,7 +240,9 @@ def main() -> None:
     """Measure, and write the result."""
     micro = Micro()
     found = on_the_path(micro)
-    found["pipeline thread: seal a local trace of 3 spans and 2 logs"] = micro.best_of_pipeline(local_trace(micro))
+    found["pipeline thread: seal a local trace of 3 spans and 2 logs"] = micro.best_of_pipeline(
+        local_trace(micro)
+    )
     found.update(encoding(micro))
     dropping = Micro(OTEL_TRACES_SAMPLER="otel_distro_ratio", OTEL_TRACES_SAMPLER_ARG="0")
     found["request that is sampled out: begin and end"] = of_requests(dropping)

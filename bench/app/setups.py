@@ -139,7 +139,9 @@ class Upstream(Setup):
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         base, resource = os.environ["BENCH_SINK"], Resource.create({"service.name": "bench"})
-        where = [{"endpoint": f"{base}/v1/{signal}", "headers": {"x-bench-variant": name}} for signal in _SIGNALS]
+        where = [
+            {"endpoint": f"{base}/v1/{signal}", "headers": {"x-bench-variant": name}} for signal in _SIGNALS
+        ]
         self._traces = TracerProvider(resource=resource)
         self._traces.add_span_processor(
             BatchSpanProcessor(OTLPSpanExporter(**where[0]), schedule_delay_millis=1000)

@@ -119,7 +119,9 @@ def _routes(shop: Shop, identify: Callable[[str], None]) -> None:
         query = select(Review).where(Review.item_id == item_id).limit(5)
         reviews = (await opened.execute(query)).scalars().all()
         log.info("item fetched", extra={"item_id": item_id, "n_reviews": len(reviews)})
-        return ItemOut(id=item.id, name=item.name, price=item.price, reviews=[review.text for review in reviews])
+        return ItemOut(
+            id=item.id, name=item.name, price=item.price, reviews=[review.text for review in reviews]
+        )
 
     @app.post("/chat")
     async def chat(body: ChatIn) -> dict[str, str]:

@@ -7,61 +7,86 @@ from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from otel_distro.guard import rendered
+from otel_distro.guard import guard, rendered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
 
 SCALARS = frozenset({str, bool, int, float, bytes, type(None)})
 """Exact types that cross threads as they are; a subclass (an enum member, a lazy string) does not."""
 
-_BASES: tuple[Any, ...] = (str, int, float, bytes)
-"""Whose subclasses become exact; bool and None have none."""
+_BASES: tuple[tuple[type, Callable[[Any], Any]], ...] = (
+    (str, str.__str__),
+    (int, int.__int__),
+    (float, float.__float__),
+    (bytes, lambda value: bytes(memoryview(value))),
+)
+"""Whose subclasses become exact, and how, without asking the subclass; bool and None have none."""
 
-_MAX_DEPTH = 8
-_MAX_NODES = 4096
+_MAX_DEPTH = 6
+_MAX_ITEMS = 1024
+"""Of one value, at all its levels together."""
 _MAX_TEXT = 32768
-_CUT = "…"
 
 
 def clean(value: Any, limit: int | None = None) -> Any:
-    """A copy that no later change reaches: strings cut at `limit`, other objects as text, at most 4,096 values in all."""
+    """A copy that no later change reaches; strings cut at `limit`, other objects as text, cycles and depth cut off."""
     kind = type(value)
     if kind is str:
         return value if limit is None else value[:limit]
     if kind in SCALARS:
         return value
-    return _Copy(limit).of(value, 0)
+    copy: Any = None
+    with guard("attribute.copy"):  # a mapping or sequence of the app's own may fail at anything
+        copy = _Copy(limit).of(value, 0)
+    return _text(value, limit) if copy is None else copy
 
 
 class _Copy:
-    """Copies one value; the budget of nodes ends cycles, and structures that share their parts a thousand times."""
+    """Copies one value, counting what it copied."""
 
     __slots__ = ("_left", "_limit")
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
-        self._left = _MAX_NODES
+        self._left = _MAX_ITEMS
 
     def of(self, value: Any, depth: int) -> Any:
-        """The copy of one part."""
         self._left -= 1
-        if self._left < 0 or depth > _MAX_DEPTH:
-            return _CUT
-        if type(value) in SCALARS:
-            return clean(value, self._limit)
-        for scalar in _BASES:
-            if isinstance(value, scalar):
-                return clean(scalar(value), self._limit)
-        if isinstance(value, Mapping):
-            return {self._text(k): self.of(v, depth + 1) for k, v in self._some(value.items()) if k}
-        if isinstance(value, (Sequence, AbstractSet)):
-            return tuple(self.of(item, depth + 1) for item in self._some(value))
-        return self._text(value)
+        kind = type(value)
+        if kind in SCALARS:
+            return value[: self._limit] if kind is str else value
+        for base, exact in _BASES:
+            if isinstance(value, base):
+                made = exact(value)
+                return made[: self._limit] if base is str else made
+        if depth < _MAX_DEPTH:
+            if isinstance(value, Mapping):
+                return self._mapping(value, depth)
+            if isinstance(value, (Sequence, AbstractSet)):
+                return self._sequence(value, depth)
+        return _text(value, self._limit)
 
-    def _some(self, items: Iterable[Any]) -> list[Any]:
-        return list(islice(items, max(0, self._left)))
+    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        out = {}
+        for key, item in value.items():
+            if self._left <= 0:
+                break
+            name = _text(key, None)
+            if key is not None and name:
+                out[name] = self.of(item, depth + 1)
+        return out
 
-    def _text(self, value: object) -> str:
-        text = rendered(lambda: str(value))
-        return text[: _MAX_TEXT if self._limit is None else self._limit]
+    def _sequence(self, value: Any, depth: int) -> tuple[Any, ...]:
+        out = []
+        for item in islice(value, _MAX_ITEMS):
+            if self._left <= 0:
+                break
+            out.append(self.of(item, depth + 1))
+        return tuple(out)
+
+
+def _text(value: object, limit: int | None) -> str:
+    """Text by the object's own `__str__`; what contains too much to be rendered was copied in parts before."""
+    text = rendered(lambda: str(value))
+    return str.__str__(text)[: _MAX_TEXT if limit is None else limit]

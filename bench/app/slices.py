@@ -1,0 +1,65 @@
+"""How long the pipeline's thread works between two pauses, in CPU of that thread. `python slices.py REQUESTS RESULT`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from inside import logs, mix, requests
+from setups import Ours
+
+from otel_distro.pipeline import thread as pipeline_thread
+
+
+class Slices:
+    """Wraps what the thread pauses by: `sleep` of its module, and the wait for its condition."""
+
+    def __init__(self) -> None:
+        self.found: list[float] = []
+        self._last: float | None = None
+
+    def around(self, pause: Callable[..., Any]) -> Callable[..., Any]:
+        """The same pause; what was used since the one before is a slice."""
+
+        def paused(*arguments: Any) -> Any:
+            if threading.current_thread().name != "otel-distro":
+                return pause(*arguments)
+            if self._last is not None:
+                self.found.append((time.thread_time() - self._last) * 1e3)
+            try:
+                return pause(*arguments)
+            finally:
+                self._last = time.thread_time()
+
+        return paused
+
+
+async def main() -> None:
+    """Send the mix, and write the slices (ms)."""
+    logs()
+    ours, slices = Ours("slices"), Slices()
+    async with ours.shop.lifespan(ours.shop.app):
+        ours.started()
+        ours.on()
+        await requests(ours.shop.app, mix())
+        changed: Any = ours.pipeline.worker._changed  # noqa: SLF001 - it has no hook for this
+        changed.wait = slices.around(changed.wait)
+        pipeline_thread.sleep = slices.around(pipeline_thread.sleep)  # type: ignore[attr-defined]
+        for _ in range(int(sys.argv[1]) // len(mix())):
+            await requests(ours.shop.app, mix())
+        ours.settle()
+    Path(sys.argv[2]).write_text(json.dumps(slices.found), "utf-8")
+
+
+if __name__ == "__main__":
+    uvloop.install()
+    asyncio.run(main())
+    os._exit(0)
