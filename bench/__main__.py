@@ -14,12 +14,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=sys.modules[__name__].__doc__)
     kinds = parser.add_subparsers(dest="command", required=True)
     for name, command in commands.COMMANDS.items():
-        kind = kinds.add_parser(name, help=command.brief)
+        kind = kinds.add_parser(name, help=command.brief.replace("%", "%%"))
         kind.set_defaults(run=command.run)
         for flag, (default, text) in command.flags.items():
-            kind.add_argument(
-                f"--{flag}", type=type(default), default=default, help=f"{text} (default: {default})"
-            )
+            kind.add_argument(f"--{flag}", type=type(default), default=default, help=f"{text} (default: {default})")
     arguments = vars(parser.parse_args())
     arguments.pop("command")
     run = arguments.pop("run")

@@ -57,8 +57,7 @@ def _report_variants(records: list[Record], counts: dict[str, Any], missing: lis
     bare = next(record for record in records if record.variant is BARE)
     delivered = {record.variant.name: counts.get(record.variant.name, {}) for record in records}
     lines = {
-        record.variant.name: interleaved.summary(record, bare, delivered[record.variant.name])
-        for record in records
+        record.variant.name: interleaved.summary(record, bare, delivered[record.variant.name]) for record in records
     }
     complaints = []
     for record in records:
@@ -114,6 +113,11 @@ def run_paired(rounds: int) -> int:
             file=sys.stdout,
         )
     return _told(complaints)
+
+
+def record(variants: str, rounds: int, blocks: int) -> int:
+    """Both methods: what `make bench` does."""
+    return max(run(variants, rounds, Plan().burst), run_paired(blocks))
 
 
 def micro() -> int:
@@ -186,6 +190,15 @@ def profile(variant: str, seconds: int, top: int) -> int:
 
 
 COMMANDS = {
+    "record": Command(
+        "both methods: the numbers of record",
+        record,
+        {
+            "variants": ("core", "core, all, or names; bare and ours are always among them"),
+            "rounds": (Plan().rounds, "rounds of bursts"),
+            "blocks": (paired.ROUNDS, "blocks of each set-up"),
+        },
+    ),
     "run": Command(
         "method A: the variants' servers under load, in interleaved bursts",
         run,

@@ -13,14 +13,13 @@ _SLACK = 0.95
 _DURATIONS = ("http.server.request.duration", "http.server.duration")
 
 
-def complaints(
-    variant: Variant, line: dict[str, float], delivered: dict[str, Any], requests: int
-) -> list[str]:
+def complaints(variant: Variant, line: dict[str, float], delivered: dict[str, Any], requests: int) -> list[str]:
     """What this variant should have delivered and did not."""
-    found = []
-    for signal in variant.delivers:
-        if line[signal] <= LEAST[signal] * _SLACK:
-            found.append(f"{variant.name} delivered {line[signal]:g} {signal} per request")
+    found = [
+        f"{variant.name} delivered {line[signal]:g} {signal} per request"
+        for signal in variant.delivers
+        if line[signal] <= LEAST[signal] * _SLACK
+    ]
     if delivered.get("bad"):
         found.append(f"{variant.name} sent {delivered['bad']} payloads that can't be read")
     for name in _DURATIONS:

@@ -41,9 +41,7 @@ def measure(place: Place, seconds: float, burst: float) -> dict[str, Any]:
     p99 = Spread.of(_ratios(found, lambda one: one.load.p99_ms))
     return {
         "pairs": len(found[UP]),
-        "cpu_us": {
-            name: round(statistics.median(one.cpu_us for one in bursts), 1) for name, bursts in found.items()
-        },
+        "cpu_us": {name: round(statistics.median(one.cpu_us for one in bursts), 1) for name, bursts in found.items()},
         "cpu_ratio": round(cpu.median, 3),
         "cpu_ratio_quartiles": [round(cpu.low, 3), round(cpu.high, 3)],
         "p99_ratio": round(p99.median, 3),

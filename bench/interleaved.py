@@ -111,14 +111,10 @@ def _rounds(records: dict[str, Record], servers: dict[str, Server], plan: Plan) 
     for number in range(plan.rounds):
         for record in records.values():
             record.rounds.append([])
-        for name, burst in _bursts(
-            [(name, servers[name]) for name in order(list(servers), source)], plan.burst
-        ):
+        for name, burst in _bursts([(name, servers[name]) for name in order(list(servers), source)], plan.burst):
             records[name].rounds[number].append(burst)
         bare = statistics.mean(burst.cpu_us for burst in records[BARE.name].rounds[number])
-        shown = {
-            name: statistics.mean(b.cpu_us for b in record.rounds[number]) for name, record in records.items()
-        }
+        shown = {name: statistics.mean(b.cpu_us for b in record.rounds[number]) for name, record in records.items()}
         line = ", ".join(f"{name} {value / bare:.2f}" for name, value in shown.items() if name != BARE.name)
         say(f"round {number + 1} of {plan.rounds}: bare {bare:.0f} µs, {line} (load {load_average():.1f})")
 

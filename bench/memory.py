@@ -15,9 +15,7 @@ STEP = 2000
 _LONGEST = 300.0
 
 
-def measure(
-    variants: Sequence[Variant], place: Place, requests: int, last: int
-) -> dict[str, dict[str, float]]:
+def measure(variants: Sequence[Variant], place: Place, requests: int, last: int) -> dict[str, dict[str, float]]:
     """All grow in turns of 2,000 requests; `slope_mb` is the trend's rise over the last requests."""
     samples: dict[str, list[tuple[int, float]]] = {variant.name: [] for variant in variants}
     with ExitStack() as stack:
@@ -26,10 +24,7 @@ def measure(
             for name, server in servers.items():
                 send(server.port, seconds=_LONGEST, requests=STEP)
                 samples[name].append((done, server.rss()))
-            say(
-                f"{done} requests: "
-                + ", ".join(f"{name} {found[-1][1]:.1f} MB" for name, found in samples.items())
-            )
+            say(f"{done} requests: " + ", ".join(f"{name} {found[-1][1]:.1f} MB" for name, found in samples.items()))
     base = samples[BARE.name][-1][1]
     return {
         name: {
@@ -42,8 +37,6 @@ def measure(
 
 
 def slope(samples: Sequence[tuple[int, float]], after: int) -> float:
-    """Megabytes per request, by the trend of the samples after so many requests."""
+    """Megabytes per request, by the trend of the samples (two at least) after so many requests."""
     late = [(done, rss) for done, rss in samples if done >= after]
-    if len(late) < 2:
-        return 0.0
     return linear_regression([done for done, _ in late], [rss for _, rss in late]).slope

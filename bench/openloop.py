@@ -24,17 +24,13 @@ def measure(place: Place, pairs: int, seconds: float) -> dict[str, Any]:
         servers = {variant.name: stack.enter_context(Server(variant, place)) for variant in (BARE, OURS)}
         for server in servers.values():
             send(server.port, seconds=_CAPACITY_SECONDS)
-        capacity = statistics.median(
-            send(servers[BARE.name].port, seconds=_CAPACITY_SECONDS).rps for _ in range(3)
-        )
+        capacity = statistics.median(send(servers[BARE.name].port, seconds=_CAPACITY_SECONDS).rps for _ in range(3))
         rate = SHARE * capacity
         say(f"bare answers {capacity:.0f} requests a second; sending {rate:.0f}")
         found: dict[str, list[Load]] = {BARE.name: [], OURS.name: []}
         for number in range(pairs):
             for name in random.sample(list(found), len(found)):
-                load = send(
-                    servers[name].port, seconds=seconds, rate=rate, connections=_CONNECTIONS, seed=number + 1
-                )
+                load = send(servers[name].port, seconds=seconds, rate=rate, connections=_CONNECTIONS, seed=number + 1)
                 found[name].append(load)
             say(
                 f"pair {number + 1} of {pairs}: "
@@ -46,12 +42,8 @@ def measure(place: Place, pairs: int, seconds: float) -> dict[str, Any]:
     return {
         "rate": round(rate, 1),
         "pairs": pairs,
-        "p99_ms": {
-            name: round(statistics.median(load.p99_ms for load in loads), 2) for name, loads in found.items()
-        },
-        "p50_ms": {
-            name: round(statistics.median(load.p50_ms for load in loads), 2) for name, loads in found.items()
-        },
+        "p99_ms": {name: round(statistics.median(load.p99_ms for load in loads), 2) for name, loads in found.items()},
+        "p50_ms": {name: round(statistics.median(load.p50_ms for load in loads), 2) for name, loads in found.items()},
         "p99_ratio": round(ratios.median, 3),
         "p99_ratio_low": round(ratios.low, 3),
         "p99_ratio_high": round(ratios.high, 3),

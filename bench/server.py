@@ -87,17 +87,21 @@ class Server:
 
     def _wait_for_answer(self, started: float) -> None:
         while self.process.poll() is None and time.monotonic() - started < _PATIENCE:
-            try:
-                self.get("/health")
-            except HTTPError as error:
-                self.kill()
-                raise BenchError(f"{self.variant.name}: /health answers {error.code}") from error
-            except OSError:
-                time.sleep(0.005)
-            else:
+            if self._answers():
                 return
+            time.sleep(0.005)
         self.kill()
         raise BenchError(f"{self.variant.name}: the server did not start (exit code {self.process.poll()})")
+
+    def _answers(self) -> bool:
+        try:
+            self.get("/health")
+        except HTTPError as error:
+            self.kill()
+            raise BenchError(f"{self.variant.name}: /health answers {error.code}") from error
+        except OSError:
+            return False
+        return True
 
     def get(self, path: str) -> bytes:
         """One request of our own."""

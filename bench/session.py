@@ -27,15 +27,17 @@ def place(errors: Path | None = None) -> Iterator[tuple[Place, Sink]]:
 
 def ready(variants: Sequence[Variant]) -> tuple[list[Variant], list[str]]:
     """Make the environments; a peer that can't be installed is named, bare and ours are a must."""
-    found, missing = [], []
-    for variant in variants:
-        try:
-            variant.environment.ready()
-        except BenchError as error:
-            if variant in (BARE, OURS):
-                raise
-            missing.append(f"{variant.name} can't be installed: {str(error).strip().splitlines()[-1]}")
-            say(f"MISSING: {missing[-1]}")
-        else:
-            found.append(variant)
-    return found, missing
+    missing = {variant.name: reason for variant in variants if (reason := _missing(variant))}
+    return [variant for variant in variants if variant.name not in missing], list(missing.values())
+
+
+def _missing(variant: Variant) -> str:
+    try:
+        variant.environment.ready()
+    except BenchError as error:
+        if variant in (BARE, OURS):
+            raise
+        reason = f"{variant.name} can't be installed: {str(error).strip().splitlines()[-1]}"
+        say(f"MISSING: {reason}")
+        return reason
+    return ""

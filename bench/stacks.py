@@ -96,9 +96,9 @@ def measure(variant: Variant, place: Place, seconds: float) -> list[Thread]:
         send(server.port, seconds=2)
         before = tasks_cpu(server.process.pid)
         options = ["-d", str(int(seconds)), "-r", str(RATE), "-f", "raw", "-F", "-t", "--full-filenames"]
+        command = [str(PROFILER.program("py-spy")), "record", "--gil", "--nonblocking", *options]
         profiler = subprocess.Popen(
-            [str(PROFILER.program("py-spy")), "record", "-p", str(server.process.pid), *options]
-            + ["--gil", "--nonblocking", "-o", str(raw)],
+            [*command, "-p", str(server.process.pid), "-o", str(raw)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )

@@ -43,6 +43,4 @@ def _over(values: Sequence[float], bare: Sequence[float]) -> list[float]:
 def import_cpu(rounds: int) -> float:
     """Seconds of CPU of `import otel_distro` in a fresh interpreter."""
     python = str(OURS.environment.program("python"))
-    return statistics.median(
-        float(subprocess.check_output([python, "-c", _IMPORT], text=True)) for _ in range(rounds)
-    )
+    return statistics.median(float(subprocess.check_output([python, "-c", _IMPORT], text=True)) for _ in range(rounds))

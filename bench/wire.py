@@ -87,9 +87,8 @@ class Sink:
 
     def stop(self) -> None:
         """End the sink."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(10)
+        with self._process:  # leaving closes its input, upon which it ends
+            pass
 
 
 @dataclass(frozen=True)

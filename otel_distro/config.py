@@ -266,6 +266,38 @@ def use(settings: Settings | None) -> Settings | None:
     return before
 
 
+_LIMITS = (
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+)
+
+
+def withdraw_bad_limits() -> list[str]:
+    """Unset limits that the SDK would refuse to be imported with; one line for each."""
+    problems = []
+    for name in _LIMITS:
+        raw = os.environ.get(name)
+        if raw is not None and not _is_limit(raw):
+            del os.environ[name]
+            problems.append(f"{name}={raw[:100]!r} is ignored, the default is used: it takes a whole number from 0 on")
+    return problems
+
+
+def _is_limit(raw: str) -> bool:
+    try:
+        return raw.strip() == "" or int(raw) >= 0
+    except ValueError:
+        return False
+
+
 def environment(name: str, default: str = "") -> str:
     """A variable that belongs to another party (upstream's excluded URLs, captured headers), as it is."""
     return os.environ.get(name, default)

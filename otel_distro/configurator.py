@@ -8,6 +8,7 @@ from typing import Any
 from opentelemetry.sdk._configuration import _BaseConfigurator, _OTelSDKConfigurator
 
 from otel_distro import config
+from otel_distro.guard import rendered
 
 _logger = logging.getLogger("otel_distro")
 
@@ -20,11 +21,24 @@ class Configurator(_BaseConfigurator):
         if settings.disabled:
             return
         if settings.config_file:
-            _logger.info("OTEL_CONFIG_FILE is set: the SDK is built from it by upstream's configurator")
-            upstream: Any = _OTelSDKConfigurator
-            upstream()._configure(**kwargs)  # noqa: SLF001 - it has no public way
+            _from_file(settings.config_file)
             return
         from otel_distro.assembly import start
 
         version = kwargs.get("auto_instrumentation_version") or ""
         start(settings, telemetry_auto_version=version)
+
+
+def _from_file(path: str) -> None:
+    """Let upstream build the SDK; what is wrong with the file, or missing for it, is one line."""
+    upstream: Any = _OTelSDKConfigurator
+
+    def build() -> str:
+        upstream()._configure()  # noqa: SLF001 - it has no public way
+        return ""
+
+    problem = rendered(build, str)
+    if problem:
+        _logger.error("OTEL_CONFIG_FILE=%s can't be used, there is no telemetry: %s", path, " ".join(problem.split()))
+    else:
+        _logger.info("OTEL_CONFIG_FILE is set: the SDK was built from it by upstream's configurator")

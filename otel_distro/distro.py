@@ -46,6 +46,8 @@ class Distro(BaseDistro):  # type: ignore[misc]
 
     def _configure(self, **kwargs: Any) -> None:  # noqa: ARG002 - upstream's signature
         config.default_environment(_DEFAULTS)
+        for problem in config.withdraw_bad_limits():
+            _logger.warning("%s", problem)
         logging.getLogger(_LOADER).addFilter(_concerns_others)
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:

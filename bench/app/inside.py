@@ -25,6 +25,8 @@ from setups import Bare, Ours, Setup, Upstream
 
 BLOCK = 50
 WARM = 20
+HEALTH, CHAT, BOOM = range(3, BLOCK, 10), (7, 19, 31, 44), (25,)
+"""Places in a block of what is not an item."""
 CONNECTIONS = 16
 PROMPT = b'{"prompt":"say hello"}'
 IDLE = 3.0
@@ -32,17 +34,11 @@ IDLE = 3.0
 
 def mix() -> list[tuple[str, str]]:
     """One turn of the request mix, as `wire load` sends it."""
-    found = []
-    for place in range(1, BLOCK + 1):
-        if place == 25:
-            found.append(("GET", "/boom"))
-        elif place % 10 == 3:
-            found.append(("GET", "/health"))
-        elif place in {7, 19, 31, 44}:
-            found.append(("POST", "/chat"))
-        else:
-            found.append(("GET", f"/items/{place}"))
-    return found
+    found = {place: ("GET", f"/items/{place}") for place in range(1, BLOCK + 1)}
+    found.update(dict.fromkeys(HEALTH, ("GET", "/health")))
+    found.update(dict.fromkeys(CHAT, ("POST", "/chat")))
+    found.update(dict.fromkeys(BOOM, ("GET", "/boom")))
+    return list(found.values())
 
 
 def scope(method: str, path: str, port: int) -> dict[str, Any]:
@@ -173,8 +169,8 @@ def logs() -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
-async def main() -> None:
-    """Measure, and write the result."""
+async def main() -> dict[str, Any]:
+    """Measure."""
     wanted = os.environ.get("BENCH_SETUPS", "bare,ours,ours_ratio_0.1,upstream").split(",")
     made: dict[str, Any] = {
         "bare": lambda: Bare("bare"),
@@ -190,11 +186,10 @@ async def main() -> None:
         for setup in bench.setups:
             await stack.enter_async_context(setup.shop.lifespan(setup.shop.app))
             setup.started()
-        result = await bench.run(int(sys.argv[1]))
-    Path(sys.argv[2]).write_text(json.dumps(result), "utf-8")
+        return await bench.run(int(sys.argv[1]))
 
 
 if __name__ == "__main__":
     uvloop.install()
-    asyncio.run(main())
+    Path(sys.argv[2]).write_text(json.dumps(asyncio.run(main())), "utf-8")
     os._exit(0)  # all was flushed; exporters' own exit handlers would only wait

@@ -104,7 +104,7 @@ def pipeline_cpu() -> float:
     )
 
 
-def request(micro: Micro) -> Callable[[], None]:
+def request() -> Callable[[], None]:
     """An ASGI request to a FastAPI app with one route that does nothing."""
     app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
 
@@ -128,7 +128,7 @@ def request(micro: Micro) -> Callable[[], None]:
 
 def of_requests(micro: Micro) -> float:
     """What being watched adds to a request."""
-    run = request(micro)
+    run = request()
     bare = micro.best(run)
     instrumentor = AsgiInstrumentor()
     instrumentor.instrument(tracer_provider=micro.pipeline.tracer_provider)
@@ -168,9 +168,7 @@ def on_the_path(micro: Micro) -> dict[str, float]:
         ),
         "set_attribute": micro.best(lambda: open_span.set_attribute("key", 1)),
         "log record": of_logs(micro),
-        "metric point": micro.best(
-            lambda: HANDOVER.sink.measure(Measurement(CONNECTION_WAIT_TIME, 0.001, ("pool",)))
-        ),
+        "metric point": micro.best(lambda: HANDOVER.sink.measure(Measurement(CONNECTION_WAIT_TIME, 0.001, ("pool",)))),
         "context switch: attach and detach": micro.best(lambda: context.detach(context.attach({}))),
     }
     context.detach(token)
@@ -225,9 +223,7 @@ def encoding(micro: Micro) -> dict[str, float]:
     one = record()
     data = some_metrics()
     points = sum(
-        len(metric.data.data_points)
-        for group in data.resource_metrics[0].scope_metrics
-        for metric in group.metrics
+        len(metric.data.data_points) for group in data.resource_metrics[0].scope_metrics for metric in group.metrics
     )
     return {
         "encode a span of 8 attributes": micro.best(lambda: encode_span(span)),
@@ -240,9 +236,7 @@ def main() -> None:
     """Measure, and write the result."""
     micro = Micro()
     found = on_the_path(micro)
-    found["pipeline thread: seal a local trace of 3 spans and 2 logs"] = micro.best_of_pipeline(
-        local_trace(micro)
-    )
+    found["pipeline thread: seal a local trace of 3 spans and 2 logs"] = micro.best_of_pipeline(local_trace(micro))
     found.update(encoding(micro))
     dropping = Micro(OTEL_TRACES_SAMPLER="otel_distro_ratio", OTEL_TRACES_SAMPLER_ARG="0")
     found["request that is sampled out: begin and end"] = of_requests(dropping)

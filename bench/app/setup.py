@@ -9,9 +9,7 @@ from typing import Any
 
 NAME = os.environ.get("BENCH_SETUP", "")
 _TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-_DATADOG = (
-    "%(asctime)s %(levelname)s %(name)s [dd.trace_id=%(dd.trace_id)s dd.span_id=%(dd.span_id)s] %(message)s"
-)
+_DATADOG = "%(asctime)s %(levelname)s %(name)s [dd.trace_id=%(dd.trace_id)s dd.span_id=%(dd.span_id)s] %(message)s"
 
 
 def _nobody(_user: str) -> None:
@@ -30,9 +28,7 @@ def logs() -> None:
 
         handler = logging.StreamHandler()
         handler.addFilter(CorrelationIdFilter(uuid_length=32))
-        handler.setFormatter(
-            JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s %(correlation_id)s")
-        )
+        handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s %(correlation_id)s"))
         logging.basicConfig(level=logging.INFO, handlers=[handler])
     else:
         logging.basicConfig(level=logging.INFO, format=_DATADOG if NAME == "ddtrace" else _TEXT)

@@ -139,13 +139,9 @@ class Upstream(Setup):
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         base, resource = os.environ["BENCH_SINK"], Resource.create({"service.name": "bench"})
-        where = [
-            {"endpoint": f"{base}/v1/{signal}", "headers": {"x-bench-variant": name}} for signal in _SIGNALS
-        ]
+        where = [{"endpoint": f"{base}/v1/{signal}", "headers": {"x-bench-variant": name}} for signal in _SIGNALS]
         self._traces = TracerProvider(resource=resource)
-        self._traces.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(**where[0]), schedule_delay_millis=1000)
-        )
+        self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(**where[0]), schedule_delay_millis=1000))
         reader = PeriodicExportingMetricReader(OTLPMetricExporter(**where[1]))
         self._metrics = MeterProvider(resource=resource, metric_readers=[reader])
         self._logs = LoggerProvider(resource=resource)
@@ -153,9 +149,7 @@ class Upstream(Setup):
             BatchLogRecordProcessor(OTLPLogExporter(**where[2]), schedule_delay_millis=1000)
         )
         self._handler = LoggingHandler(logger_provider=self._logs)
-        FastAPIInstrumentor.instrument_app(
-            self.shop.app, tracer_provider=self._traces, meter_provider=self._metrics
-        )
+        FastAPIInstrumentor.instrument_app(self.shop.app, tracer_provider=self._traces, meter_provider=self._metrics)
         self._observe_engine()
 
     def _observe_engine(self) -> None:

@@ -110,7 +110,7 @@ def _routes(shop: Shop, identify: Callable[[str], None]) -> None:
         return {"status": "ok"}
 
     @app.get("/items/{item_id}")
-    async def get_item(item_id: int, opened: AsyncSession = Depends(session)) -> ItemOut:  # noqa: B008, FAST002
+    async def get_item(item_id: int, opened: AsyncSession = Depends(session)) -> ItemOut:  # noqa: B008
         identify("u-4711")
         log.info("fetching item %s", item_id)
         item = (await opened.execute(select(Item).where(Item.id == item_id))).scalar_one_or_none()
@@ -119,9 +119,7 @@ def _routes(shop: Shop, identify: Callable[[str], None]) -> None:
         query = select(Review).where(Review.item_id == item_id).limit(5)
         reviews = (await opened.execute(query)).scalars().all()
         log.info("item fetched", extra={"item_id": item_id, "n_reviews": len(reviews)})
-        return ItemOut(
-            id=item.id, name=item.name, price=item.price, reviews=[review.text for review in reviews]
-        )
+        return ItemOut(id=item.id, name=item.name, price=item.price, reviews=[review.text for review in reviews])
 
     @app.post("/chat")
     async def chat(body: ChatIn) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""How long the pipeline's thread works between two pauses, in CPU of that thread. `python slices.py REQUESTS RESULT`."""
+"""How long the pipeline's thread works between two pauses, in CPU of that thread (milliseconds).
+
+`python slices.py REQUESTS RESULT`
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,8 @@ class Slices:
         return paused
 
 
-async def main() -> None:
-    """Send the mix, and write the slices (ms)."""
+async def main() -> list[float]:
+    """Send the mix; returns the slices."""
     logs()
     ours, slices = Ours("slices"), Slices()
     async with ours.shop.lifespan(ours.shop.app):
@@ -56,10 +59,10 @@ async def main() -> None:
         for _ in range(int(sys.argv[1]) // len(mix())):
             await requests(ours.shop.app, mix())
         ours.settle()
-    Path(sys.argv[2]).write_text(json.dumps(slices.found), "utf-8")
+    return slices.found
 
 
 if __name__ == "__main__":
     uvloop.install()
-    asyncio.run(main())
+    Path(sys.argv[2]).write_text(json.dumps(asyncio.run(main())), "utf-8")
     os._exit(0)

@@ -64,7 +64,6 @@ class Pipeline:
     ) -> None:
         """Make the providers, with these outputs, further metric readers, sampler and views."""
         self.worker.outputs = outputs
-        self._readers = tuple(readers)
         own = () if outputs.reader is None else (outputs.reader,)
         self.meter_provider = MeterProvider(
             self.aggregator,
@@ -110,8 +109,12 @@ class Pipeline:
         if self.tracer_provider.notified:
             self.tracer_provider.flush_processors(_left(deadline))
         self.logger_provider.flush_processors(_left(deadline))
-        for reader in self._readers:
+        for reader in self._other_readers():
             reader.force_flush(_left(deadline))
+
+    def _other_readers(self) -> list[MetricReader]:
+        own = self.worker.outputs.reader
+        return [reader for reader in self.meter_provider.readers if reader is not own]
 
     def supervise(self) -> None:
         """This process only watches others: lines are printed, nothing is exported."""
@@ -141,7 +144,7 @@ class Pipeline:
         """Flush all signals within one deadline, then end; later log lines are still printed."""
         deadline = monotonic() + timeout_millis / 1000
         self.worker.shutdown(timeout_millis)
-        for reader in self._readers:
+        for reader in self._other_readers():
             with guard("pipeline.shutdown"):
                 reader.shutdown(timeout_millis=max(_LEAST_MILLIS, _left(deadline)))
         with guard("pipeline.shutdown"):

@@ -27,6 +27,7 @@ _MAX_DEPTH = 6
 _MAX_ITEMS = 1024
 """Of one value, at all its levels together."""
 _MAX_TEXT = 32768
+_CUT = "…"
 
 
 def clean(value: Any, limit: int | None = None) -> Any:
@@ -60,12 +61,11 @@ class _Copy:
             if isinstance(value, base):
                 made = exact(value)
                 return made[: self._limit] if base is str else made
-        if depth < _MAX_DEPTH:
-            if isinstance(value, Mapping):
-                return self._mapping(value, depth)
-            if isinstance(value, (Sequence, AbstractSet)):
-                return self._sequence(value, depth)
-        return _text(value, self._limit)
+        if not isinstance(value, (Mapping, Sequence, AbstractSet)):
+            return _text(value, self._limit)
+        if depth >= _MAX_DEPTH:
+            return _CUT
+        return self._mapping(value, depth) if isinstance(value, Mapping) else self._sequence(value, depth)
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
         out = {}
@@ -87,6 +87,5 @@ class _Copy:
 
 
 def _text(value: object, limit: int | None) -> str:
-    """Text by the object's own `__str__`; what contains too much to be rendered was copied in parts before."""
     text = rendered(lambda: str(value))
     return str.__str__(text)[: _MAX_TEXT if limit is None else limit]

@@ -74,6 +74,11 @@ class MeterProvider(sdk.MeterProvider):
         self._flush = worker.flush
         self._arrange(aggregator, views)
 
+    @property
+    def readers(self) -> tuple[MetricReader, ...]:
+        """The metric readers there are now, those that the app added among them."""
+        return self._measurement_consumer.readers
+
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Flush the pipeline, which collects for every reader."""
         return self._flush(int(timeout_millis))
@@ -140,6 +145,11 @@ class Consumer(SynchronousMeasurementConsumer):
         self._seen: dict[Any, set[Any]] = {}
         self._limit = aggregator.limit
 
+    @property
+    def readers(self) -> tuple[MetricReader, ...]:
+        """The readers, in the order of their registration."""
+        return tuple(self._reader_storages)
+
     def reset(self) -> None:
         """Begin at zero with the same instruments, as in a forked child."""
         instruments = self._async_instruments
@@ -205,7 +215,7 @@ class Consumer(SynchronousMeasurementConsumer):
         now = time_ns()
         with self._aggregator.lock:
             found = [metric_of(stream, state, now) for stream in self._aggregator.streams]
-            if reader is next(iter(self._reader_storages), None):
+            if reader is self.readers[0]:
                 for stream in self._aggregator.streams:
                     for series in stream.series.values():
                         series.exemplars = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from threading import Condition, Thread, current_thread
+from threading import Condition, RLock, Thread, current_thread
 from time import monotonic, perf_counter_ns, sleep
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,8 @@ class Worker:
         self._open = {"traces": 0, "logs": 0}
         self._opened_at = {"traces": 0.0, "logs": 0.0}
         self._due = 0.0
-        self._console: list[LogRecord] = []
+        self._lines_due: deque[LogRecord] = deque()
+        self._printing = RLock()  # a signal handler may log while this thread prints
 
     # -- called by the application's threads: no lock, no I/O but the console line of an error
 
@@ -104,14 +105,15 @@ class Worker:
 
     def log(self, record: LogRecord) -> None:
         """A log record; the console line of an error is written now."""
-        if record.console and (record.severity_number >= _ERROR or self.closed or self.console_only):
-            record.console = False
-            self._write([record])
-        if not self._put("logs", record):
-            if record.console:
-                self._write([record])
-        elif len(record.body) > _RECORD_BYTES:
-            self._text += len(record.body)
+        if record.console and self.outputs.console is not None:
+            self._lines_due.append(record)
+            if record.severity_number >= _ERROR or len(self._lines_due) > self._max_records:
+                self._print()  # with those before it, so that lines stay in order
+        if self._put("logs", record):
+            if len(record.body) > _RECORD_BYTES:
+                self._text += len(record.body)
+        elif self.closed or self.console_only:
+            self._print()
 
     def measure(self, measurement: Measurement) -> None:
         """One measurement of a declared metric."""
@@ -223,6 +225,7 @@ class Worker:
                 sleep(_PAUSE)
         if not buffer:
             self._text = 0
+        self._print()
 
     def _process(self, record: Any) -> None:
         signal = _SIGNALS.get(type(record), "metrics")
@@ -257,11 +260,10 @@ class Worker:
         if self._lines and mode != Mode.QUIET:
             line = line_of(span)
             if line is not None and line.severity_number >= self._least:
+                self._lines_due.append(line)
                 self._log(line)
 
     def _log(self, record: LogRecord) -> None:
-        if record.console:
-            self._console.append(record)
         if record.export:
             self._add("logs", self.outputs.logs, record)
 
@@ -293,15 +295,14 @@ class Worker:
                 self.outputs.reader.collect()
 
     def _print(self) -> None:
-        if not self._console:
+        due = self._lines_due
+        if not due:
             return
-        lines, self._console = self._console, []
-        self._write(lines)
-
-    def _write(self, lines: Sequence[LogRecord]) -> None:
-        if self.outputs.console is not None:
-            with guard("console"):
-                self.outputs.console(lines)
+        with self._printing:
+            lines = [due.popleft() for _ in range(len(due))]
+            if lines and self.outputs.console is not None:
+                with guard("console"):
+                    self.outputs.console(lines)
 
     @property
     def waiting(self) -> dict[str, int]:

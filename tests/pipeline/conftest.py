@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.exporter.server import OtlpServer
 from tests.pipeline.observed import Observed
 
 
@@ -40,3 +41,10 @@ def complaints() -> Iterator[list[str]]:
     logger.addHandler(handler)
     yield found
     logger.removeHandler(handler)
+
+
+@pytest.fixture
+def server() -> Iterator[OtlpServer]:
+    """A collector on a free port."""
+    with OtlpServer().running() as running:
+        yield running

@@ -36,8 +36,8 @@ def test_a_later_local_trace_has_an_outcome_of_its_own(observe: Make) -> None:
         root = observed.request(f"/{status}", status, start=START, seconds=1)
         job = observed.start("/job", context=set_span_in_context(root), start=START + 3600 * SECOND)
         inner = observed.tracer("app").start_span("inner", set_span_in_context(job), start_time=START + 3601 * SECOND)
-        inner.end(START + 3602 * SECOND)
-        observed.answer(job, 200 if status == 500 else 500, START + 3602 * SECOND)
+        inner.end(START + 3601 * SECOND)
+        observed.answer(job, 200 if status == 500 else 500, START + 3601 * SECOND)
     assert observed.names() == ["GET /500", "inner", "GET /job"]
 
 

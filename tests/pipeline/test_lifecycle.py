@@ -1,0 +1,88 @@
+"""The process's end: what was taken is sent in time, and the process ends as it would have ended."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from tests.exporter.server import OtlpServer, Reply
+from tests.pipeline.program import ended, environment, ready, started
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("", 0), ("sys.exit(3)", 3), ("raise ValueError('the app')", 1), ("sys.exit('words')", 1)]
+)
+def test_the_last_spans_are_sent_at_exit(server: OtlpServer, tmp_path: Path, end: str, code: int) -> None:
+    """However the program ends, with its own exit code and message."""
+    done = ended(f"span('last')\n{end}", environment(server, tmp_path))
+    assert done.returncode == code
+    assert [span.name for span in server.spans()] == ["last"]
+    assert ("ValueError: the app" in done.stderr, "words" in done.stderr) == ("ValueError" in end, "words" in end)
+
+
+def test_a_program_that_emits_nothing_sends_nothing(server: OtlpServer, tmp_path: Path) -> None:
+    """No request, no slot, no output."""
+    done = ended("", environment(server, tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert server.received == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("reply", [Reply(), Reply(hang=True), Reply(503)])
+def test_sigterm_flushes_and_is_died_of(server: OtlpServer, tmp_path: Path, reply: Reply) -> None:
+    """Where nobody handles it: the spans are sent, the process dies by the signal, in time even when the server hangs."""
+    server.replies = [reply]
+    with started("span('last'); print('ready', flush=True)\ntime.sleep(60)", environment(server, tmp_path)) as process:
+        assert ready(process) == "ready"
+        began = monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == -signal.SIGTERM
+        assert monotonic() - began < 5
+    assert "last" in [span.name for span in server.spans()]
+
+
+def test_an_app_s_own_handler_of_sigterm_is_used(server: OtlpServer, tmp_path: Path) -> None:
+    """It replaces ours as it would replace the default, and the exit that follows flushes."""
+    program = """
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))
+span('last')
+print('ready', flush=True)
+time.sleep(60)
+"""
+    with started(program, environment(server, tmp_path)) as process:
+        assert ready(process) == "ready"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 9
+    assert [span.name for span in server.spans()] == ["last"]
+
+
+def test_a_server_that_hangs_delays_the_exit_by_the_timeout_only(server: OtlpServer, tmp_path: Path) -> None:
+    """OTEL_DISTRO_SHUTDOWN_TIMEOUT is for all signals together."""
+    server.replies = [Reply(hang=True)]
+    program = "orders.add(1)\nspan('last')\nprint(time.time(), flush=True)"
+    environ = environment(server, tmp_path, OTEL_DISTRO_SHUTDOWN_TIMEOUT="1")
+    began = monotonic()
+    assert ended(program, environ).returncode == 0
+    assert monotonic() - began < 6
+
+
+def test_the_app_s_own_reader_and_processor_end_with_the_process(server: OtlpServer, tmp_path: Path) -> None:
+    """A short program with a batch processor and a periodic reader of its own loses nothing at the exit."""
+    program = """
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+trace.get_tracer_provider().add_span_processor(BatchSpanProcessor(ConsoleSpanExporter()))
+metrics.get_meter_provider().add_metric_reader(PeriodicExportingMetricReader(ConsoleMetricExporter()))
+orders.add(3)
+span('last')
+"""
+    done = ended(program, environment(server, tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"name": "last"' in done.stdout
+    assert '"name": "orders"' in done.stdout
+    assert [span.name for span in server.spans()] == ["last"]
