@@ -46,6 +46,13 @@ docs: setup ## write the generated pages of docs/reference
 demo: setup ## run the example shop under traffic and show one correlated request
 	@$(BIN)/otel-distro demo
 
+.PHONY: bench bench-peers
+bench: setup ## what telemetry costs per request: bare, hand-rolled, upstream, ddtrace, ours (minutes)
+	$(BIN)/python -m bench record
+
+bench-peers: setup ## the same with all peers
+	$(BIN)/python -m bench record --variants all
+
 ci: check configs matrix ## everything that .ci/run checks
 	@$(MAKE) --no-print-directory test
 

@@ -38,7 +38,8 @@ _LOADER = "opentelemetry.instrumentation.auto_instrumentation._load"
 
 def _concerns_others(record: logging.LogRecord) -> bool:
     """False for the loader's complaint that upstream's instrumentation does not fit a library which ours covers."""
-    return record.getMessage().partition(" ")[0] not in OWN
+    name = record.getMessage().partition(" ")[0]
+    return name not in OWN or name in config.current().upstream_instrumentation
 
 
 class Distro(BaseDistro):  # type: ignore[misc]

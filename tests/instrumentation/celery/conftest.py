@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import socket
 import subprocess
@@ -66,8 +67,12 @@ def app(instrumented: CeleryInstrumentor) -> Iterator[Celery]:
 def worker_app() -> Iterator[Celery]:
     """An application whose worker runs in a thread, started before the instrumentor was."""
     app = make_app("worked")
+    root = logging.getLogger()
+    before = root.level, root.handlers[:]
     with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30):
         yield app
+    root.setLevel(before[0])  # the worker set up logging for the whole process
+    root.handlers[:] = before[1]
     app.close()
 
 
