@@ -93,21 +93,19 @@ def _told(problems: Sequence[str]) -> int:
     return 1 if problems else 0
 
 
-def run_paired(rounds: int) -> int:
-    """Method B: set-ups in one process, in alternating blocks."""
+def run_paired(rounds: int, setups: str = ",".join(paired.SETUPS)) -> int:
+    """Method B: set-ups in one process, in alternating blocks; other set-ups than those of record are only shown."""
     with session.place() as (place, sink):
-        found = paired.measure(place, rounds)
+        found = paired.measure(place, rounds, setups)
         complaints = paired.complaints(found, sink.counts())
     lines, certainty = paired.summary(found), paired.certainty(found)
-    report.write(
-        "paired",
-        lines,
-        {"rounds": rounds, "certainty": certainty, "complaints": complaints, "raw": found},
-    )
+    if setups == ",".join(paired.SETUPS):
+        details = {"rounds": rounds, "certainty": certainty, "complaints": complaints, "raw": found}
+        report.write("paired", lines, details)
     for name, line in lines.items():
         sure = certainty[name]
         print(
-            f"{name:<16}{line['over_pct']:6.1f} % over bare"
+            f"{name:<30}{line['over_pct']:6.1f} % over bare"
             f" (95 %: {sure['over_pct_from']:.1f} to {sure['over_pct_to']:.1f}),"
             f" path {line['path_us']:.0f} µs, threads {line['thread_us']:.0f} µs",
             file=sys.stdout,
@@ -211,7 +209,10 @@ COMMANDS = {
     "paired": Command(
         "method B: bare, ours and upstream in one process, in alternating blocks of 50 requests",
         run_paired,
-        {"rounds": (paired.ROUNDS, "blocks of each")},
+        {
+            "rounds": (paired.ROUNDS, "blocks of each"),
+            "setups": (",".join(paired.SETUPS), "also ours:asgi, ours:asgi+sqlalchemy, ... for single parts"),
+        },
     ),
     "micro": Command("single operations of the hot path, in hot loops", micro),
     "openloop": Command(

@@ -18,10 +18,10 @@ LEAST_SPANS = {"ours": 2.6, "ours_ratio_0.1": 0.1, "upstream": 5.4}
 LEAST_LOGS = 1.5
 
 
-def measure(place: Place, rounds: int = ROUNDS, setups: tuple[str, ...] = SETUPS) -> dict[str, Any]:
-    """Run them; returns the blocks by set-up and the CPU of their threads."""
-    say(f"method B: {rounds} rounds of {', '.join(setups)}")
-    found: dict[str, Any] = child.run("inside.py", str(rounds), place=place, BENCH_SETUPS=",".join(setups))
+def measure(place: Place, rounds: int, setups: str) -> dict[str, Any]:
+    """Run them, bare among them; returns the blocks by set-up and the CPU of their threads."""
+    say(f"method B: {rounds} rounds of {setups}")
+    found: dict[str, Any] = child.run("inside.py", str(rounds), place=place, BENCH_SETUPS=setups)
     return found
 
 

@@ -25,7 +25,7 @@ QUIET = create_key("otel_distro.quiet")
 class LogRecord:
     """One log line: exact scalars only (design decision 2), so that it may cross to the pipeline thread.
 
-    `console`: a console line is due. `export`: false for what is logged while the exporter works, or in excluded requests.
+    `console`: a console line is due. `export`: false for lines of the exporter at work and of excluded requests.
     """
 
     __slots__ = (

@@ -35,10 +35,10 @@ def resource(server: OtlpServer, signal: str = "traces") -> dict[str, Any]:
 
 def traced(server: OtlpServer, **more: str) -> Outcome:
     """The script with traces to the server and nothing else exported."""
-    return instrumented(None or SCRIPT, None, **(OTLP_TRACES | {"OTEL_EXPORTER_OTLP_ENDPOINT": server.url} | more))
+    return instrumented(SCRIPT, None, **(OTLP_TRACES | {"OTEL_EXPORTER_OTLP_ENDPOINT": server.url} | more))
 
 
-def with_(**more: str) -> Outcome:
+def only(**more: str) -> Outcome:
     """The script with nothing exported but what these variables ask for."""
     return instrumented(SCRIPT, None, **more)
 
@@ -56,7 +56,11 @@ def test_by_default_all_signals_go_to_the_endpoint(server: OtlpServer) -> None:
     inner, outer = server.spans()
     (record,) = server.log_records()
     assert (inner.name, outer.name, inner.parent_span_id) == ("inner", "outer", outer.span_id)
-    assert (record.trace_id, record.span_id, record.body.string_value) == (inner.trace_id, inner.span_id, "the app's line")
+    assert (record.trace_id, record.span_id, record.body.string_value) == (
+        inner.trace_id,
+        inner.span_id,
+        "the app's line",
+    )
     (orders,) = server.metrics("orders")
     assert [point.as_int for point in orders.sum.data_points] == [0, 2]
     ids = {resource(server, signal)["service.instance.id"] for signal in ("traces", "logs", "metrics")}
@@ -67,15 +71,18 @@ def test_by_default_all_signals_go_to_the_endpoint(server: OtlpServer) -> None:
 def test_one_signal_can_be_switched_off(server: OtlpServer, signal: str) -> None:
     """`none` is for that signal only."""
     assert instrumented(SCRIPT, server, **{f"OTEL_{signal.upper()}_EXPORTER": "none"}).fine
-    assert {one.path for one in server.received} == {f"/v1/{other}" for other in ("traces", "metrics", "logs") if other != signal}
+    assert {one.path for one in server.received} == {
+        f"/v1/{other}" for other in ("traces", "metrics", "logs") if other != signal
+    }
 
 
 @pytest.mark.parametrize(
-    ("signal", "shown"), [("TRACES", '"name": "outer"'), ("METRICS", '"name": "orders"'), ("LOGS", '"body": "the app\'s line"')]
+    ("signal", "shown"),
+    [("TRACES", '"name": "outer"'), ("METRICS", '"name": "orders"'), ("LOGS", '"body": "the app\'s line"')],
 )
 def test_console_exporters_print(signal: str, shown: str) -> None:
     """Upstream's, with what our pipeline gives them."""
-    outcome = with_(**(NOTHING | {f"OTEL_{signal}_EXPORTER": "console"}))
+    outcome = only(**{f"OTEL_{signal}_EXPORTER": "console"})
     assert outcome.fine
     assert shown in outcome.out
 
@@ -119,7 +126,7 @@ def test_signals_have_endpoints_of_their_own(server: OtlpServer) -> None:
 @pytest.mark.parametrize("endpoint", ["localhost:4318", "ftp://host", "http://", "nonsense"])
 def test_an_endpoint_that_is_none_is_one_line(endpoint: str) -> None:
     """It names the setting, and the default is used."""
-    outcome = with_(**OTLP_TRACES, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
+    outcome = only(**OTLP_TRACES, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)
     assert outcome.fine
     assert len([line for line in outcome.about("OTEL_EXPORTER_OTLP_ENDPOINT=") if "is ignored" in line]) == 1
 
@@ -128,7 +135,7 @@ def test_a_collector_that_is_not_there_is_one_line() -> None:
     """For each signal; the app ends as soon as its own work and the shutdown timeout allow."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        outcome = with_(**OTLP_TRACES, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{taken.getsockname()[1]}")
+        outcome = only(**OTLP_TRACES, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{taken.getsockname()[1]}")
     assert outcome.fine
     assert len(outcome.about("can't be delivered")) == 1
     assert outcome.about("OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -146,7 +153,11 @@ def test_headers_and_compression(server: OtlpServer) -> None:
     got = {one.path: one.headers for one in server.received}
     assert (got["/v1/traces"]["authorization"], got["/v1/traces"]["tenant"]) == ("Bearer x", "a")
     assert (got["/v1/traces"]["content-encoding"], got["/v1/metrics"]["content-encoding"]) == ("gzip", "gzip")
-    assert (got["/v1/logs"]["tenant"], got["/v1/logs"].get("authorization"), got["/v1/logs"].get("content-encoding")) == ("b", None, None)
+    assert (
+        got["/v1/logs"]["tenant"],
+        got["/v1/logs"].get("authorization"),
+        got["/v1/logs"].get("content-encoding"),
+    ) == ("b", None, None)
     assert len(server.spans()) == 2
 
 
@@ -162,7 +173,9 @@ def test_headers_that_are_none_are_one_line_without_their_value(server: OtlpServ
 
 def test_a_certificate_that_is_not_there_is_one_line() -> None:
     """Nothing is sent without the trust that was asked for."""
-    outcome = with_(**OTLP_TRACES, OTEL_EXPORTER_OTLP_ENDPOINT="https://127.0.0.1:1", OTEL_EXPORTER_OTLP_CERTIFICATE="/nope.pem")
+    outcome = only(
+        **OTLP_TRACES, OTEL_EXPORTER_OTLP_ENDPOINT="https://127.0.0.1:1", OTEL_EXPORTER_OTLP_CERTIFICATE="/nope.pem"
+    )
     assert outcome.fine
     assert len(outcome.about("OTEL_EXPORTER_OTLP_CERTIFICATE")) == 1
 
@@ -180,10 +193,17 @@ def test_a_refusing_collector_is_one_line(server: OtlpServer) -> None:
 
 def test_the_resource_is_the_environment_s(server: OtlpServer) -> None:
     """Service name, attributes, and who we are."""
-    more = {"OTEL_SERVICE_NAME": "shop", "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,service.version=1.2"}
+    more = {
+        "OTEL_SERVICE_NAME": "shop",
+        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test,service.version=1.2",
+    }
     traced(server, **more)
     found = resource(server)
-    assert (found["service.name"], found["deployment.environment.name"], found["service.version"]) == ("shop", "test", "1.2")
+    assert (found["service.name"], found["deployment.environment.name"], found["service.version"]) == (
+        "shop",
+        "test",
+        "1.2",
+    )
     assert (found["telemetry.distro.name"], found["telemetry.sdk.language"]) == ("otel-distro", "python")
     assert found["service.instance.id"]
 
@@ -221,7 +241,9 @@ def test_samplers(server: OtlpServer, sampler: str, argument: str, count: int) -
     assert len(outcome.lines) == 2
 
 
-@pytest.mark.parametrize(("sampler", "argument"), [("nope", ""), ("otel_distro_ratio", "much"), ("traceidratio", "much")])
+@pytest.mark.parametrize(
+    ("sampler", "argument"), [("nope", ""), ("otel_distro_ratio", "much"), ("traceidratio", "much")]
+)
 def test_a_sampler_that_is_none_is_one_line(server: OtlpServer, sampler: str, argument: str) -> None:
     """And everything is sampled."""
     outcome = traced(server, OTEL_TRACES_SAMPLER=sampler, OTEL_TRACES_SAMPLER_ARG=argument)
@@ -230,7 +252,9 @@ def test_a_sampler_that_is_none_is_one_line(server: OtlpServer, sampler: str, ar
     assert len(server.spans()) == 2
 
 
-INJECT = SCRIPT + """
+INJECT = (
+    SCRIPT
+    + """
 from opentelemetry import baggage, propagate
 from opentelemetry.trace import SpanKind
 context = baggage.set_baggage("tenant", "a")
@@ -239,6 +263,7 @@ carrier = {}
 propagate.inject(carrier, trace.set_span_in_context(span, context))
 print("carrier:", sorted(carrier))
 """
+)
 
 
 @pytest.mark.parametrize(
@@ -263,8 +288,8 @@ def test_an_unknown_propagator_is_left_out(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_upstream_s_command_refuses_an_unknown_propagator() -> None:
-    """It fails in upstream's own command before anything of ours is loaded: it says so, and when it doesn't, we will."""
-    outcome = with_(OTEL_PROPAGATORS="nope")
+    """It fails in upstream's own command, before anything of ours is loaded; a user reads upstream's words."""
+    outcome = only(OTEL_PROPAGATORS="nope")
     assert outcome.code != 0
     assert outcome.about("Propagator nope not found")
 
@@ -313,3 +338,64 @@ def test_an_unwritable_cache_changes_nothing(server: OtlpServer, tmp_path: Path)
     outcome = traced(server, OTEL_DISTRO_CACHE_DIR=str(blocked / "below"))
     assert outcome.fine
     assert resource(server)["service.instance.id"]
+
+
+# -- metrics
+
+
+def test_the_metric_interval(server: OtlpServer) -> None:
+    """In milliseconds, as the variable says."""
+    wait = "\nimport time; time.sleep(1.2)"
+    assert instrumented(SCRIPT + wait, server, OTEL_METRIC_EXPORT_INTERVAL="200").fine
+    assert len(server.metrics("orders")) >= 3
+
+
+def test_delta_temporality(server: OtlpServer) -> None:
+    """The preference holds for the app's own instruments, too."""
+    more = "\nmetrics.get_meter_provider().force_flush()\nmetrics.get_meter('app').create_counter('orders').add(3)"
+    assert instrumented(SCRIPT + more, server, OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE="delta").fine
+    assert [point.as_int for metric in server.metrics("orders") for point in metric.sum.data_points] == [2, 3]
+    assert {metric.sum.aggregation_temporality for metric in server.metrics("orders")} == {1}
+
+
+APP = """
+import urllib.request
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+app = FastAPI()
+@app.get("/items/{item}")
+def read(item: int):
+    return item
+client = TestClient(app)
+for item in range(3):
+    assert client.get(f"/items/{item}").status_code == 200
+"""
+
+
+def test_derived_metrics_can_be_scraped() -> None:
+    """The Prometheus reader of upstream's package, on a port of the user's choice."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+    scrape = f"print(urllib.request.urlopen('http://127.0.0.1:{port}/metrics').read().decode())"
+    more = {"OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1", "OTEL_EXPORTER_PROMETHEUS_PORT": port}
+    outcome = only_app(APP + scrape, OTEL_METRICS_EXPORTER="prometheus", **more)
+    assert outcome.code == 0, outcome.err
+    (line,) = outcome.about("http_server_request_duration_seconds_count{")
+    assert 'http_route="/items/{item}"' in line
+    assert line.endswith(" 3.0")
+
+
+def test_a_taken_port_costs_the_scrape_only() -> None:
+    """The app runs on, and is told once."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        more = {"OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1", "OTEL_EXPORTER_PROMETHEUS_PORT": port}
+        outcome = only(OTEL_METRICS_EXPORTER="prometheus", **more)
+    assert outcome.fine
+    assert len(outcome.about("exporter.metrics.prometheus")) == 1
+
+
+def only_app(script: str, **more: str) -> Outcome:
+    """Another script, with nothing exported but what these variables ask for."""
+    return instrumented(script, None, **more)

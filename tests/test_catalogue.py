@@ -42,9 +42,7 @@ OURS = {
 
 def every_attribute() -> list[Attribute]:
     """Each declared attribute as often as a signal carries it."""
-    return list(
-        chain.from_iterable(signal.attributes for kind in (METRICS, SPANS, EVENTS) for signal in kind)
-    )
+    return list(chain.from_iterable(signal.attributes for kind in (METRICS, SPANS, EVENTS) for signal in kind))
 
 
 def conventions() -> set[str]:
@@ -52,11 +50,7 @@ def conventions() -> set[str]:
     found = set()
     for package in (stable, development):
         for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-            found |= {
-                value
-                for value in vars(importlib.import_module(module.name)).values()
-                if isinstance(value, str)
-            }
+            found |= {value for value in vars(importlib.import_module(module.name)).values() if isinstance(value, str)}
     return found
 
 
@@ -77,9 +71,7 @@ def test_a_metric_has_bounded_series(metric: Metric) -> None:
     assert [a.key for a in metric.attributes if a.sensitive] == []
 
 
-@pytest.mark.parametrize(
-    "metric", [metric for metric in METRICS if metric.source], ids=lambda metric: metric.name
-)
+@pytest.mark.parametrize("metric", [metric for metric in METRICS if metric.source], ids=lambda metric: metric.name)
 def test_a_derived_metric_can_be_derived(metric: Metric) -> None:
     """The spans it comes from are declared, and carry its attributes and its value."""
     source = metric.source
@@ -105,9 +97,7 @@ def test_one_key_means_one_thing() -> None:
     """Wherever an attribute's key is declared, its values, bound and sensitivity are the same."""
     meanings: dict[str, set[tuple[object, ...]]] = {}
     for attribute in every_attribute():
-        meanings.setdefault(attribute.key, set()).add(
-            (attribute.values, attribute.bound, attribute.sensitive)
-        )
+        meanings.setdefault(attribute.key, set()).add((attribute.values, attribute.bound, attribute.sensitive))
     assert {key: found for key, found in meanings.items() if len(found) > 1} == {}
 
 

@@ -102,9 +102,7 @@ def test_the_general_endpoint_gets_the_signal_s_path() -> None:
 
 def test_a_signal_s_own_endpoint_is_used_as_it_is() -> None:
     """The variable of one signal wins for that signal alone, and gets nothing appended."""
-    otlp = load(
-        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://b/in"}
-    ).otlp
+    otlp = load({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://b/in"}).otlp
     assert (otlp["logs"].endpoint, otlp["traces"].endpoint) == ("http://b/in", "http://a/v1/traces")
 
 

@@ -49,9 +49,7 @@ def test_files_are_short() -> None:
 
 def test_files_are_named_by_a_noun_of_the_domain() -> None:
     """No module is a grab-bag by its name."""
-    assert [
-        path for path in files("otel_distro", "tests", "tools", suffix=".py") if path.stem in GRAB_BAGS
-    ] == []
+    assert [path for path in files("otel_distro", "tests", "tools", suffix=".py") if path.stem in GRAB_BAGS] == []
 
 
 def test_only_the_settings_read_the_environment() -> None:
@@ -68,9 +66,7 @@ def test_only_the_settings_read_the_environment() -> None:
 
 def test_only_the_pipeline_side_knows_the_sdk() -> None:
     """Instrumentation, context, logs, viewer and command line import nothing of opentelemetry.sdk."""
-    found = [
-        name for name, module in modules().items() if not name.startswith(SDK_ROOMS) and _imports_sdk(module)
-    ]
+    found = [name for name, module in modules().items() if not name.startswith(SDK_ROOMS) and _imports_sdk(module)]
     assert found == []
 
 
@@ -112,10 +108,7 @@ def test_every_test_states_a_fact() -> None:
     """Every test has a docstring that is its claim, and none is skipped."""
     tests = [path for path in files("tests", suffix=".py") if path.name.startswith("test_")]
     silent = [
-        f"{path.name}:{node.name}"
-        for path in tests
-        for node in _tests(parsed(path))
-        if not ast.get_docstring(node)
+        f"{path.name}:{node.name}" for path in tests for node in _tests(parsed(path)) if not ast.get_docstring(node)
     ]
     assert silent == []
     skips = re.compile(r"pytest\.(mark\.)?(skip|importorskip|xfail)")
@@ -151,11 +144,7 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
 def test_every_tree_link_of_the_documentation_leads_somewhere() -> None:
     """A relative link in README, CONTRIBUTING or docs names a file of the tree."""
     pages = [*ROOT.glob("*.md"), *files("docs", suffix=".md")]
-    links = [
-        (page, link)
-        for page in pages
-        for link in re.findall(r"\]\(([^)#:\s]+)[^):]*\)", page.read_text("utf-8"))
-    ]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#:\s]+)[^):]*\)", page.read_text("utf-8"))]
     assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()] == []
 
 
@@ -164,9 +153,7 @@ def _names(node: ast.ImportFrom) -> set[str]:
 
 
 def _imports_sdk(module: ast.Module) -> bool:
-    imported = [
-        alias.name for node in ast.walk(module) if isinstance(node, ast.Import) for alias in node.names
-    ]
+    imported = [alias.name for node in ast.walk(module) if isinstance(node, ast.Import) for alias in node.names]
     imported += [node.module or "" for node in ast.walk(module) if isinstance(node, ast.ImportFrom)]
     return any(f"{name}.".startswith("opentelemetry.sdk.") for name in imported)
 
@@ -174,8 +161,7 @@ def _imports_sdk(module: ast.Module) -> bool:
 def _is_broad(caught: ast.expr | None) -> bool:
     kinds = caught.elts if isinstance(caught, ast.Tuple) else [caught]
     return any(
-        kind is None or (isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"})
-        for kind in kinds
+        kind is None or (isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"}) for kind in kinds
     )
 
 
@@ -197,9 +183,7 @@ Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 def _public(holder: ast.Module | ast.ClassDef) -> list[Definition]:
     found: list[Definition] = []
     for node in holder.body:
-        if isinstance(
-            node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        ) and not node.name.startswith("_"):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
             found.append(node)
             found += _public(node) if isinstance(node, ast.ClassDef) else []
     return found

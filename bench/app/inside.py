@@ -155,10 +155,24 @@ class Bench:
         return {name: (seconds - before[name]) / IDLE for name, seconds in self._threads().items()}
 
 
-def with_threads(make: Callable[[], Setup]) -> Setup:
+def named(name: str) -> Setup:
+    """The set-up of this name; `ours:asgi+sqlalchemy` is ours with these instrumentations only."""
+    kind, _, parts = name.partition(":")
+    if parts:
+        return Ours(name, parts.split("+"))
+    made: dict[str, Callable[[], Setup]] = {
+        "bare": lambda: Bare(name),
+        "ours": lambda: Ours(name),
+        "ours_ratio_0.1": lambda: Ours(name, OTEL_TRACES_SAMPLER="otel_distro_ratio", OTEL_TRACES_SAMPLER_ARG="0.1"),
+        "upstream": lambda: Upstream(name),
+    }
+    return made[kind]()
+
+
+def with_threads(name: str) -> Setup:
     """A set-up that knows the threads it began with."""
     before = set(threading.enumerate())
-    made = make()
+    made = named(name)
     made.threads = set(threading.enumerate()) - before
     return made
 
@@ -171,17 +185,8 @@ def logs() -> None:
 
 async def main() -> dict[str, Any]:
     """Measure."""
-    wanted = os.environ.get("BENCH_SETUPS", "bare,ours,ours_ratio_0.1,upstream").split(",")
-    made: dict[str, Any] = {
-        "bare": lambda: Bare("bare"),
-        "ours": lambda: Ours("ours"),
-        "ours_ratio_0.1": lambda: Ours(
-            "ours_ratio_0.1", OTEL_TRACES_SAMPLER="otel_distro_ratio", OTEL_TRACES_SAMPLER_ARG="0.1"
-        ),
-        "upstream": lambda: Upstream("upstream"),
-    }
     logs()
-    bench = Bench([with_threads(made[name]) for name in wanted])
+    bench = Bench([with_threads(name) for name in os.environ["BENCH_SETUPS"].split(",")])
     async with AsyncExitStack() as stack:
         for setup in bench.setups:
             await stack.enter_async_context(setup.shop.lifespan(setup.shop.app))

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from threading import Thread
 from typing import Any
@@ -17,6 +17,8 @@ _NATIVE_OFF = {"tracing": False, "metrics": False, "logs": False}
 """FastAPI's own telemetry reports to whatever provider is global: it must not wake up in the wrong app."""
 _THREAD_CLOCK = 6
 _FLUSH_MILLIS = 10_000
+PARTS = ("asgi", "httpx", "logging", "sqlalchemy")
+"""Ours, by instrumentation."""
 
 
 def _nobody(_user: str) -> None:
@@ -62,7 +64,7 @@ class Bare(Setup):
 class Ours(Setup):
     """Ours as in production: OTLP, request id, user, JSON lines, all instrumentations of what the app uses."""
 
-    def __init__(self, name: str, **variables: str) -> None:
+    def __init__(self, name: str, parts: Collection[str] = PARTS, **variables: str) -> None:
         from otel_distro import bind, config
         from otel_distro.assembly import assemble
 
@@ -80,7 +82,7 @@ class Ours(Setup):
         self.pipeline = assemble(self._settings)
         for variable in variables:
             del os.environ[variable]
-        self._instrumentors = _instrumentors()
+        self._instrumentors = [made for part, made in _instrumentors().items() if part in parts]
 
     def on(self) -> None:
         """Patch everything, and take the hand-over."""
@@ -111,13 +113,14 @@ class Ours(Setup):
         self.pipeline.worker.flush(_FLUSH_MILLIS)
 
 
-def _instrumentors() -> list[Any]:
+def _instrumentors() -> dict[str, Any]:
     from otel_distro.instrumentation.asgi import AsgiInstrumentor
     from otel_distro.instrumentation.httpx import HttpxInstrumentor
     from otel_distro.instrumentation.logging import LoggingInstrumentor
     from otel_distro.instrumentation.sqlalchemy import SqlalchemyInstrumentor
 
-    return [AsgiInstrumentor(), HttpxInstrumentor(), LoggingInstrumentor(), SqlalchemyInstrumentor()]
+    made = (AsgiInstrumentor(), HttpxInstrumentor(), LoggingInstrumentor(), SqlalchemyInstrumentor())
+    return dict(zip(PARTS, made, strict=True))
 
 
 class Upstream(Setup):

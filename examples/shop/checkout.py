@@ -69,6 +69,4 @@ async def read_order(order_id: int, session: DatabaseSession) -> OrderStatus:
 async def read_order_detail(order_id: int, session: DatabaseSession) -> OrderDetail:
     """Show an order to the staff."""
     order = await find_order(order_id, session)
-    return OrderDetail(
-        order_id=order.id, status=order.status, product_id=order.product_id, quantity=order.quantity
-    )
+    return OrderDetail(order_id=order.id, status=order.status, product_id=order.product_id, quantity=order.quantity)

@@ -39,9 +39,7 @@ async def health() -> dict[str, str]:
 
 
 @router.get("/slow")
-async def slow(
-    session: DatabaseSession, seconds: Annotated[float, Query(ge=0, le=30)] = 0.5
-) -> dict[str, float]:
+async def slow(session: DatabaseSession, seconds: Annotated[float, Query(ge=0, le=30)] = 0.5) -> dict[str, float]:
     """Wait for a slow SQL statement."""
     await session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": seconds})
     return {"seconds": seconds}

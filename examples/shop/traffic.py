@@ -86,9 +86,7 @@ def stripe_call(event_id: str, status: int = 200, secret: str = "") -> Call:
     payment = {"id": "pi_demo", "object": "payment_intent", "amount": 900}
     event = {"id": event_id, "object": "event", "type": "payment_intent.succeeded"}
     body = json.dumps(event | {"data": {"object": payment}})
-    signature = stripe.WebhookSignature.generate_signature_header(
-        body, secret or settings().stripe_webhook_secret
-    )
+    signature = stripe.WebhookSignature.generate_signature_header(body, secret or settings().stripe_webhook_secret)
     return Call("POST", "/webhooks/stripe", status, headers=JSON | {"stripe-signature": signature}, body=body)
 
 

@@ -41,9 +41,7 @@ async def receive_stripe(request: Request, session: DatabaseSession) -> Receipt:
     """Take an event of Stripe and let the worker book it."""
     signature = request.headers.get("stripe-signature", "")
     try:
-        event = stripe.Webhook.construct_event(
-            await request.body(), signature, settings().stripe_webhook_secret
-        )
+        event = stripe.Webhook.construct_event(await request.body(), signature, settings().stripe_webhook_secret)
     except (ValueError, stripe.SignatureVerificationError) as error:
         logger.warning("refused a Stripe webhook")
         raise HTTPException(400, "invalid signature or payload") from error

@@ -35,9 +35,7 @@ class Command(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     prepare()
-    parser = argparse.ArgumentParser(
-        prog="otel-distro", description="OpenTelemetry for FastAPI, SQLAlchemy and Celery"
-    )
+    parser = argparse.ArgumentParser(prog="otel-distro", description="OpenTelemetry for FastAPI, SQLAlchemy and Celery")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:

@@ -119,9 +119,7 @@ def _serves(span: Span, request: Sent) -> bool:
     # A WebSocket's handshake has no method worth naming: a span may leave it out, but not name another.
     named = span.attributes.get("http.request.method", "GET" if request.method == WEBSOCKET else None)
     return (
-        named == method
-        and span.attributes.get("http.route") == request.route
-        and span.request_id == request.request_id
+        named == method and span.attributes.get("http.route") == request.route and span.request_id == request.request_id
     )
 
 

@@ -46,18 +46,10 @@ TASKS = {
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `demo`."""
-    parser = commands.add_parser(
-        "demo", help="run the example shop under mixed traffic and show what is recorded"
-    )
-    parser.add_argument(
-        "--once", action="store_true", help="end after one run of traffic (today it always does)"
-    )
-    parser.add_argument(
-        "--seconds", type=float, default=TRAFFIC_SECONDS, help="of traffic (default: %(default)g)"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="the counts as one JSON object, the rest on stderr"
-    )
+    parser = commands.add_parser("demo", help="run the example shop under mixed traffic and show what is recorded")
+    parser.add_argument("--once", action="store_true", help="end after one run of traffic (today it always does)")
+    parser.add_argument("--seconds", type=float, default=TRAFFIC_SECONDS, help="of traffic (default: %(default)g)")
+    parser.add_argument("--json", action="store_true", help="the counts as one JSON object, the rest on stderr")
     add_database_option(parser)
     parser.set_defaults(run=run)
 
@@ -133,9 +125,7 @@ def _sent(result: Any) -> Sent:
     if result.status != result.expected_status:
         tell(f"{result.method} {result.route} answered {result.status}, not {result.expected_status}")
     task, runs = TASKS.get(result.kind, (None, 0))
-    return Sent(
-        result.kind, result.method, result.route, result.status, result.response_request_id, task, runs
-    )
+    return Sent(result.kind, result.method, result.route, result.status, result.response_request_id, task, runs)
 
 
 def _settle(store: Path, sent: list[Sent], shop: Shop) -> None:

@@ -27,9 +27,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--service", help="only of this service")
     parser.add_argument("--level", choices=tuple(LEVELS), help="only this level and above")
     parser.add_argument("--text", help="only with this text in the body")
-    parser.add_argument(
-        "--limit", type=int, default=DEFAULT_LIMIT, help="the newest so many (default: %(default)s)"
-    )
+    parser.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help="the newest so many (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     add_database_option(parser)
     parser.set_defaults(run=run)

@@ -48,10 +48,7 @@ def _list(metrics: tuple[Metric, ...], *, as_json: bool) -> None:
         for metric in metrics:
             say_json(metric)
         return
-    rows = [
-        (_text(one.name), one.type, clean(one.unit), str(one.series), _text(one.description))
-        for one in metrics
-    ]
+    rows = [(_text(one.name), one.type, clean(one.unit), str(one.series), _text(one.description)) for one in metrics]
     table(("NAME", "TYPE", "UNIT", "SERIES", "DESCRIPTION"), rows)
 
 

@@ -123,11 +123,7 @@ def _line(offset_ns: int | None, indent: str, text: str) -> str:
 
 
 def _pairs(attributes: dict[str, Any], keys: tuple[str, ...]) -> list[str]:
-    return [
-        f"{key}={cut(attributes[key], VALUE_CHARACTERS)}"
-        for key in keys
-        if attributes.get(key) not in (None, "")
-    ]
+    return [f"{key}={cut(attributes[key], VALUE_CHARACTERS)}" for key in keys if attributes.get(key) not in (None, "")]
 
 
 def _exceptions(span: Span) -> Iterator[str]:

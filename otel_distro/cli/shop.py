@@ -28,9 +28,7 @@ def examples() -> Path:
     """Return the folder `examples/` of the source checkout, or raise CommandError."""
     folder = Path(__file__).resolve().parents[2] / "examples"
     if not (folder / "shop" / "main.py").is_file():
-        message = (
-            "the demo needs examples/shop, which only the source checkout has: run it there (`make demo`)"
-        )
+        message = "the demo needs examples/shop, which only the source checkout has: run it there (`make demo`)"
         raise CommandError(message)
     return folder
 
@@ -71,9 +69,7 @@ class Shop:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """End both processes."""
         self.stop()
 

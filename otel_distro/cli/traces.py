@@ -21,9 +21,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("traces", help="list the newest traces")
     parser.add_argument("--limit", type=int, default=DEFAULT_LIMIT, help="how many (default: %(default)s)")
     parser.add_argument("--service", help="only traces this service has a span in")
-    parser.add_argument(
-        "--status", choices=("ok", "error"), help="only traces without, or with, a failed span"
-    )
+    parser.add_argument("--status", choices=("ok", "error"), help="only traces without, or with, a failed span")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     add_database_option(parser)
     parser.set_defaults(run=run_list)

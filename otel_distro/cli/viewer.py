@@ -24,9 +24,7 @@ MAX_PORT = 65535
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `view`."""
     parser = commands.add_parser("view", help="receive telemetry by OTLP/HTTP on loopback and store it")
-    parser.add_argument(
-        "--port", type=int, default=DEFAULT_PORT, help="default: %(default)s; 0 is any free port"
-    )
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="default: %(default)s; 0 is any free port")
     add_database_option(parser)
     parser.set_defaults(run=run)
 

@@ -139,8 +139,10 @@ class Sender:
         with guard(f"export.{self.signal}"):
             answer = self._transport.send(batch.payload, self._remaining())
         with self._changed:
-            self._busy = False
             self._settle(batch, answer)
+        self._tell(answer)  # not under the lock: handlers of the app may take it
+        with self._changed:
+            self._busy = False
             self._changed.notify_all()
             if answer.result is not Result.RETRY:
                 return 0.0
@@ -170,7 +172,6 @@ class Sender:
         elif answer.result is Result.SUCCESS and waits:
             self._queue.popleft()
             self._bytes -= batch.size
-        self._tell(answer)
 
     def _tell(self, answer: Answer) -> None:
         """One line when deliveries begin to fail, one when they work again."""

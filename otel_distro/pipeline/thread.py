@@ -188,6 +188,7 @@ class Worker:
             self.outputs.reader.sender.shutdown(deadline)
         with self._changed:
             self._changed.notify_all()
+        self._print()
 
     # -- the thread
 

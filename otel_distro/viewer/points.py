@@ -134,9 +134,7 @@ _VALUES = {
 
 
 def _distribution(point: Any) -> tuple[Any, ...]:
-    optional = [
-        number(getattr(point, name)) if point.HasField(name) else None for name in ("sum", "min", "max")
-    ]
+    optional = [number(getattr(point, name)) if point.HasField(name) else None for name in ("sum", "min", "max")]
     return (None, integer(point.count), *optional)
 
 

@@ -110,17 +110,11 @@ class Query:
         key = _id(trace_id)
         if key is None:
             return None
-        spans = self._rows(
-            f"{SPAN_SQL} WHERE span.trace_id = ? ORDER BY start_ns LIMIT ?", key, MAX_TRACE_SPANS + 1
-        )
-        logs = self._rows(
-            f"{LOG_SQL} WHERE trace_id = ? ORDER BY time_ns, log.id LIMIT ?", key, MAX_TRACE_LOGS + 1
-        )
+        spans = self._rows(f"{SPAN_SQL} WHERE span.trace_id = ? ORDER BY start_ns LIMIT ?", key, MAX_TRACE_SPANS + 1)
+        logs = self._rows(f"{LOG_SQL} WHERE trace_id = ? ORDER BY time_ns, log.id LIMIT ?", key, MAX_TRACE_LOGS + 1)
         if not spans and not logs:
             return None
-        lines = tree(
-            [_span(row) for row in spans[:MAX_TRACE_SPANS]], [_log(row) for row in logs[:MAX_TRACE_LOGS]]
-        )
+        lines = tree([_span(row) for row in spans[:MAX_TRACE_SPANS]], [_log(row) for row in logs[:MAX_TRACE_LOGS]])
         return Trace(key.hex(), lines, len(spans) > MAX_TRACE_SPANS or len(logs) > MAX_TRACE_LOGS)
 
     def traces_of_request(self, request_id: str) -> tuple[str, ...]:

@@ -65,9 +65,7 @@ def _series(connection: sqlite3.Connection, row: Any) -> Series:
         min=min(_numbers(part[5] for part in parts), default=None),
         max=max(_numbers(part[6] for part in parts), default=None),
         buckets=_buckets([part[7] for part in parts if part[7]]),
-        exemplars=tuple(
-            Exemplar(time, value, trace.hex(), span.hex()) for time, value, trace, span in newest
-        ),
+        exemplars=tuple(Exemplar(time, value, trace.hex(), span.hex()) for time, value, trace, span in newest),
     )
 
 

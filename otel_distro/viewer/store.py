@@ -23,9 +23,7 @@ INSERT INTO trace VALUES (?, ?)
 ON CONFLICT (trace_id) DO UPDATE SET start_ns = min(start_ns, excluded.start_ns)
 """
 POINT_SQL = f"INSERT OR REPLACE INTO point VALUES ({', '.join('?' * 9)})"
-DROPPED_SQL = (
-    "INSERT INTO dropped VALUES (?, ?) ON CONFLICT (cause) DO UPDATE SET count = count + excluded.count"
-)
+DROPPED_SQL = "INSERT INTO dropped VALUES (?, ?) ON CONFLICT (cause) DO UPDATE SET count = count + excluded.count"
 OLD_TRACES = "trace_id IN (SELECT trace_id FROM trace WHERE start_ns <= ?)"
 WITHOUT_POINTS = "NOT EXISTS (SELECT 1 FROM point WHERE series_id = series.id)"
 PRUNE_TRACES = 500
@@ -103,16 +101,14 @@ class Store:
 
     def _write_spans(self, spans: list[SpanRow]) -> None:
         rows = [
-            (*span[2:12], self._resource_id(span.resource), self._scope_id(span.scope), *span[12:])
-            for span in spans
+            (*span[2:12], self._resource_id(span.resource), self._scope_id(span.scope), *span[12:]) for span in spans
         ]
         self._connection.executemany(SPAN_SQL, rows)
         self._connection.executemany(TRACE_SQL, [(span.trace_id, span.start_ns) for span in spans])
 
     def _write_logs(self, logs: list[LogRow]) -> None:
         rows = [
-            (*log[2:10], self._resource_id(log.resource), self._scope_id(log.scope), log.attributes)
-            for log in logs
+            (*log[2:10], self._resource_id(log.resource), self._scope_id(log.scope), log.attributes) for log in logs
         ]
         self._connection.executemany(LOG_SQL, rows)
 
@@ -160,9 +156,7 @@ class Store:
     def _row_id(self, table: str, key: dict[str, Any]) -> int:
         columns = ", ".join(key)
         places = ", ".join("?" * len(key))
-        self._connection.execute(
-            f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({places})", tuple(key.values())
-        )
+        self._connection.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({places})", tuple(key.values()))
         row = self._find(table, key)
         return int(row[0])
 
@@ -173,9 +167,7 @@ class Store:
         # A description is not part of a series' identity: two versions of one text must not make two series.
         same = {name: value for name, value in key.items() if name != "description"}
         where = " AND ".join(f"{name} = ?" for name in same)
-        return self._connection.execute(
-            f"SELECT id FROM {table} WHERE {where}", tuple(same.values())
-        ).fetchone()
+        return self._connection.execute(f"SELECT id FROM {table} WHERE {where}", tuple(same.values())).fetchone()
 
     def _count(self, table: str) -> int:
         return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])

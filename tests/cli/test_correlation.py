@@ -41,9 +41,7 @@ SPANS = [
     span(3, 1, kind=4, name="publish shop.fulfil_order"),
     span(4, 3, kind=5, name="run shop.fulfil_order"),
 ]
-DURATION = measured(
-    "http.server.request.duration", 1, **{"http.request.method": "POST", "http.route": "/checkout"}
-)
+DURATION = measured("http.server.request.duration", 1, **{"http.request.method": "POST", "http.route": "/checkout"})
 
 
 def judged(viewer: Client, *, traces: Any = SPANS, logs: Any = (), metrics: Any = (DURATION,)) -> Correlation:
@@ -101,9 +99,7 @@ def test_a_response_without_id_is_not_correlated(viewer: Client) -> None:
 
 def test_a_websocket_has_metrics_and_a_line_of_its_own(viewer: Client) -> None:
     """Its connection counts in websocket.server.connection.duration, not among requests."""
-    viewer.send(
-        "traces", span(1, kind=2, attributes=attributes({"http.route": "/ws/chat", "request_id": "r-2"}))
-    )
+    viewer.send("traces", span(1, kind=2, attributes=attributes({"http.route": "/ws/chat", "request_id": "r-2"})))
     viewer.send("logs", log(2, "connection_completed", 1, **{"http.route": "/ws/chat", "request_id": "r-2"}))
     viewer.send("metrics", measured("websocket.server.connection.duration", 1, **{"http.route": "/ws/chat"}))
     with viewer.stored() as query:

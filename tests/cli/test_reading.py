@@ -29,9 +29,7 @@ def checkout(viewer: Client) -> None:
         "name": "exception",
         "attributes": attributes({"exception.type": "E", "exception.message": "no"}),
     }
-    failed = span(
-        5, 4, name="run shop.fulfil_order", kind=5, status={"code": 2, "message": "no"}, events=[exception]
-    )
+    failed = span(5, 4, name="run shop.fulfil_order", kind=5, status={"code": 2, "message": "no"}, events=[exception])
     viewer.send("traces", failed, service="shop-worker")
     viewer.send("logs", log(3, "order placed", 1, request_id="r-1"), log(9, "without a request"))
     stack = {"exception.stacktrace": "\n".join(f"frame {number}" for number in range(20))}
@@ -94,10 +92,7 @@ def test_logs_are_listed(viewer: Client, terminal: Stored) -> None:
         "[shop]  INFO  shop.checkout: without a request",
     ]
     assert (
-        shown("logs", "--request", "r-1", "--text", "PLACED", "--service", "shop", "--level", "info").count(
-            "\n"
-        )
-        == 1
+        shown("logs", "--request", "r-1", "--text", "PLACED", "--service", "shop", "--level", "info").count("\n") == 1
     )
     assert shown("logs", "--level", "error") == ""
 
@@ -170,8 +165,7 @@ def test_a_missing_store_is_exit_code_two(tmp_path: Path, run: Run) -> None:
     done = run("traces", OTEL_DISTRO_VIEWER_DB=str(path))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        f"otel-distro: no store at {path} "
-        "(`otel-distro view` fills one; OTEL_DISTRO_VIEWER_DB or --db names another)\n"
+        f"otel-distro: no store at {path} (`otel-distro view` fills one; OTEL_DISTRO_VIEWER_DB or --db names another)\n"
     )
 
 

@@ -107,7 +107,5 @@ def test_reading_commands_need_no_server_library(run: Run) -> None:
         "import sys; from otel_distro.cli import main; main(['traces', '--db', '/nonexistent']);"
         "sys.exit(any(name in sys.modules for name in ('uvicorn', 'starlette', 'google.protobuf')))"
     )
-    done = subprocess.run(
-        [COMMAND.with_name("python"), "-c", script], check=False, timeout=60, capture_output=True
-    )
+    done = subprocess.run([COMMAND.with_name("python"), "-c", script], check=False, timeout=60, capture_output=True)
     assert done.returncode == 0

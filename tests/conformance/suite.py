@@ -26,7 +26,7 @@ def fetched() -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder.parent) as scratch:
             made = Path(scratch, "made")
-            _install(f"opentelemetry-test-utils=={tools}", made / "lib")
+            _install(made / "lib", "--no-deps", f"opentelemetry-test-utils=={tools}")
             _unpack(_download(f"opentelemetry-sdk=={sdk}", Path(scratch)), made)
             made.rename(folder)
     return folder
@@ -73,8 +73,20 @@ def _outcome(case: ET.Element) -> str:
     return "skipped" if "skipped" in kinds else "passed"
 
 
-def _install(requirement: str, target: Path) -> None:
-    _run(UV, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target", str(target), requirement)
+def fetched_library(requirement: str) -> Path:
+    """A folder in the cache with this requirement and what it needs, for the installed SDK, to be put on a path."""
+    sdk = f"opentelemetry-sdk=={version('opentelemetry-sdk')}"
+    folder = cache() / "conformance" / f"{requirement}+{sdk}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder.parent) as scratch:
+            _install(Path(scratch, "made"), requirement, sdk)
+            Path(scratch, "made").rename(folder)
+    return folder
+
+
+def _install(target: Path, *arguments: str) -> None:
+    _run(UV, "pip", "install", "--quiet", "--python", sys.executable, "--target", str(target), *arguments)
 
 
 def _download(requirement: str, target: Path) -> Path:

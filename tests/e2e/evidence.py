@@ -16,9 +16,7 @@ def lines_of(loki: Loki, request_id: str, *expected: str) -> list[Line]:
         return [] if missing else lines
 
     def wish() -> str:
-        return (
-            f"lines that begin with {expected}, have {[line.text[:80] for line in loki.request(request_id)]}"
-        )
+        return f"lines that begin with {expected}, have {[line.text[:80] for line in loki.request(request_id)]}"
 
     return wait_for(complete, wish)
 

@@ -56,17 +56,13 @@ class Prometheus:
 
     def query(self, promql: str, at: float | None = None) -> list[Sample]:
         """Evaluate an instant query, now or at a time."""
-        result = self._get("query", {"query": promql} | ({} if at is None else {"time": f"{at:.3f}"}))[
-            "result"
-        ]
+        result = self._get("query", {"query": promql} | ({} if at is None else {"time": f"{at:.3f}"}))["result"]
         return [Sample(row["metric"], float(row["value"][0]), float(row["value"][1])) for row in result]
 
     def samples(self, selector: str, window: str = "1h") -> list[list[Sample]]:
         """Return the stored samples of every matching series, oldest first."""
         result = self._get("query", {"query": f"{selector}[{window}]"})["result"]
-        return [
-            [Sample(row["metric"], float(at), float(value)) for at, value in row["values"]] for row in result
-        ]
+        return [[Sample(row["metric"], float(at), float(value)) for at, value in row["values"]] for row in result]
 
     def exemplars(self, selector: str) -> list[dict[str, str]]:
         """Return the labels (trace_id, span_id) of a selector's exemplars."""

@@ -66,9 +66,7 @@ class Shop:
         self.worker.stop()
         self.web.stop()
 
-    def request(
-        self, method: str, route: str, request_id: str, path: str = "", **options: Any
-    ) -> httpx.Response:
+    def request(self, method: str, route: str, request_id: str, path: str = "", **options: Any) -> httpx.Response:
         """Send a request with a chosen id; `route` is the template that the shop serves `path` with."""
         self.sent[method, route] += 1
         headers = {"X-Request-ID": request_id, **options.pop("headers", {})}
@@ -82,9 +80,7 @@ class Shop:
     def stripe(self, request_id: str, event_id: str) -> httpx.Response:
         """Deliver a payment event, signed as Stripe signs it."""
         event = {"id": event_id, "object": "event", "type": "payment_intent.succeeded"}
-        body = json.dumps(
-            event | {"data": {"object": {"id": "pi_e2e", "object": "payment_intent", "amount": 900}}}
-        )
+        body = json.dumps(event | {"data": {"object": {"id": "pi_e2e", "object": "payment_intent", "amount": 900}}})
         signature = stripe.WebhookSignature.generate_signature_header(body, STRIPE_SECRET)
         headers = {"stripe-signature": signature, "content-type": "application/json"}
         return self.request("POST", "/webhooks/stripe", request_id, content=body, headers=headers)

@@ -64,9 +64,7 @@ def two(found: list[Any]) -> list[Any]:
 def test_lines_are_found_by_request_id(collector: Collector, loki: Loki, request_id: str) -> None:
     """A log record's attributes are Loki's structured metadata, its ids too."""
     trace_id = otlp.trace_id()
-    assert (
-        collector.send("logs", otlp.logs(otlp.log("hello", trace_id=trace_id, request_id=request_id))) == 200
-    )
+    assert collector.send("logs", otlp.logs(otlp.log("hello", trace_id=trace_id, request_id=request_id))) == 200
     (line,) = wait_for(lambda: loki.request(request_id), "the line")
     assert line.text == "hello"
     assert {
@@ -110,9 +108,7 @@ def test_a_wrong_token_is_refused(collector: Collector, token: str) -> None:
     assert collector.send("logs", otlp.logs(otlp.log("no")), token=token) == httpx.codes.UNAUTHORIZED
 
 
-@pytest.mark.parametrize(
-    "events", [[], [{"name": f"paid {SECRET}", "attributes": otlp.pairs({"key": SECRET})}]]
-)
+@pytest.mark.parametrize("events", [[], [{"name": f"paid {SECRET}", "attributes": otlp.pairs({"key": SECRET})}]])
 def test_secrets_are_masked_in_spans_and_lines(
     collector: Collector, loki: Loki, traces: TraceStore, request_id: str, events: list[dict[str, Any]]
 ) -> None:
@@ -128,9 +124,7 @@ def test_secrets_are_masked_in_spans_and_lines(
     assert SECRET not in f"{stored} {line} {collector.traces.read_text()}"
 
 
-def test_a_stack_is_in_the_line_and_the_line_is_kept_longer(
-    collector: Collector, loki: Loki, request_id: str
-) -> None:
+def test_a_stack_is_in_the_line_and_the_line_is_kept_longer(collector: Collector, loki: Loki, request_id: str) -> None:
     """Loki refuses big metadata, so a stack moves into the body; errors have their own retention."""
     record = otlp.log("boom", 17, request_id=request_id, exception__stacktrace="Traceback ...\nValueError: x")
     collector.send("logs", otlp.logs(record))

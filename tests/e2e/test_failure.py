@@ -24,9 +24,7 @@ def test_an_unhandled_error(shop: Shop, loki: Loki, traces: TraceStore, request_
     """A request that raises has an error span, and its exception is recorded once, with the stack."""
     assert shop.request("GET", "/fail", request_id).status_code == 500
     lines = lines_of(loki, request_id, "looking into the stockroom", "request_completed")
-    lines = wait_for(
-        lambda: loki.request(request_id) if stacks(loki.request(request_id)) else [], "the stack"
-    )
+    lines = wait_for(lambda: loki.request(request_id) if stacks(loki.request(request_id)) else [], "the stack")
     (stack,) = stacks(lines)
     assert STOCKROOM in stack.text
     assert stack.labels["exception_type"].endswith(STOCKROOM)
@@ -63,9 +61,7 @@ def test_a_handled_error_is_none(shop: Shop, loki: Loki, traces: TraceStore, req
 def test_a_failing_task(shop: Shop, loki: Loki, traces: TraceStore, request_id: str) -> None:
     """A task that raises has an error span in the trace of the request that published it, and one stack."""
     assert shop.request("POST", "/fail-task", request_id).status_code == 202
-    lines = wait_for(
-        lambda: loki.request(request_id) if stacks(loki.request(request_id)) else [], "the stack"
-    )
+    lines = wait_for(lambda: loki.request(request_id) if stacks(loki.request(request_id)) else [], "the stack")
     (stack,) = stacks(lines)
     assert PRINTER in stack.text
     assert stack.labels["service_name"] == WORKER
@@ -77,9 +73,7 @@ def test_a_failing_task(shop: Shop, loki: Loki, traces: TraceStore, request_id: 
 
 
 @pytest.mark.parametrize(("outcome", "runs"), [("retry", 2), ("success", 1)])
-def test_retries_are_counted(
-    shop: Shop, prometheus: Prometheus, request_id: str, outcome: str, runs: int
-) -> None:
+def test_retries_are_counted(shop: Shop, prometheus: Prometheus, request_id: str, outcome: str, runs: int) -> None:
     """A task that succeeds at its third attempt is two retries and a success."""
     shop.request("POST", "/flaky", request_id, json={"key": request_id})
     series = f'celery_task_runs_total{{celery_task_name="shop.flaky", celery_task_outcome="{outcome}"}}'

@@ -12,9 +12,7 @@ from tests.e2e.trace_store import TraceStore
 from tests.e2e.waiting import wait_for
 
 
-def test_a_delivery_and_its_job_are_one_trace(
-    shop: Shop, loki: Loki, traces: TraceStore, request_id: str
-) -> None:
+def test_a_delivery_and_its_job_are_one_trace(shop: Shop, loki: Loki, traces: TraceStore, request_id: str) -> None:
     """The lines of the endpoint and of the job share the request id and the trace; secrets are nowhere."""
     event = f"evt_{uuid.uuid4().hex}"
     assert shop.stripe(request_id, event).status_code == 200

@@ -67,15 +67,11 @@ class FileTraceStore:
 
     def trace(self, trace_id: str) -> list[Span]:
         """Return the spans of a trace by start time."""
-        return sorted(
-            (span for span in self.spans() if span.trace_id == trace_id), key=lambda span: span.start
-        )
+        return sorted((span for span in self.spans() if span.trace_id == trace_id), key=lambda span: span.start)
 
     def search(self, attribute: str, value: str | int | bool) -> list[str]:
         """Return the ids of the traces in which some span has this attribute."""
-        return list(
-            dict.fromkeys(span.trace_id for span in self.spans() if span.attributes.get(attribute) == value)
-        )
+        return list(dict.fromkeys(span.trace_id for span in self.spans() if span.attributes.get(attribute) == value))
 
     def spans(self) -> list[Span]:
         """Return all spans; what was read before is not read again."""
@@ -113,9 +109,7 @@ class TempoTraceStore:
 
     def _get(self, path: str, parameters: dict[str, str]) -> httpx.Response:
         headers = {"accept": "application/json"}
-        return httpx.get(
-            f"{self._url}/{path}", params=parameters, headers=headers, timeout=10, trust_env=False
-        )
+        return httpx.get(f"{self._url}/{path}", params=parameters, headers=headers, timeout=10, trust_env=False)
 
 
 def spans_of(document: dict[str, Any]) -> Iterator[Span]:

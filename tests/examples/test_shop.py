@@ -205,8 +205,7 @@ def test_many_processes_may_start_at_once_on_an_empty_database(tmp_path: Path) -
     worker = "import shop.database as d; d.prepare_from_worker()"
     environment = {"SHOP_DATA_DIR": str(tmp_path), "PATH": ""}
     starts = [
-        subprocess.Popen([sys.executable, "-c", code], cwd=EXAMPLES, env=environment)
-        for code in (web, worker) * 3
+        subprocess.Popen([sys.executable, "-c", code], cwd=EXAMPLES, env=environment) for code in (web, worker) * 3
     ]
     assert [start.wait(PATIENCE) for start in starts] == [0] * 6
     assert rows(tmp_path, "SELECT count(*) FROM products") == [(3,)]

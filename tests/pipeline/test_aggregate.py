@@ -22,7 +22,12 @@ def test_a_duration_is_what_the_span_says(observed: Observed) -> None:
     observed.request("/a", seconds=0.03)
     observed.request("/a", seconds=0.3)
     (point,) = observed.points(DURATION)
-    assert (point.count, point.sum, point.min, point.max) == (2, pytest.approx(0.33), pytest.approx(0.03), pytest.approx(0.3))
+    assert (point.count, point.sum, point.min, point.max) == (
+        2,
+        pytest.approx(0.33),
+        pytest.approx(0.03),
+        pytest.approx(0.3),
+    )
     assert dict(point.attributes) == {
         "http.request.method": "GET",
         "url.scheme": "http",
@@ -157,7 +162,9 @@ def test_the_app_s_own_instruments_overflow_too(observe: Make, complaints: list[
     assert "user (10)" in line
 
 
-@pytest.mark.parametrize("attributes", [{"a": [1, 2]}, {"a": {"b": 1}}, {"a": [[1], {}]}, {"a": object()}, {1: 2}, None])
+@pytest.mark.parametrize(
+    "attributes", [{"a": [1, 2]}, {"a": {"b": 1}}, {"a": [[1], {}]}, {"a": object()}, {1: 2}, None]
+)
 def test_a_measurement_with_any_attributes_raises_nothing(observed: Observed, attributes: Any) -> None:
     """The metrics API never reaches the app with an error of ours or of the SDK."""
     meter = observed.pipeline.meter_provider.get_meter("app")

@@ -61,7 +61,7 @@ os.wait()
     assert (done.returncode, done.stderr) == (0, "")
     records: dict[Any, int] = {}
     for resource, scope in server.scopes("metrics"):
-        instance = [pair.value.string_value for pair in resource.attributes if pair.key == "service.instance.id"][0]
+        (instance,) = [pair.value.string_value for pair in resource.attributes if pair.key == "service.instance.id"]
         for metric in scope.metrics:
             if metric.name == "otel_distro.exports":
                 records[instance] = max(point.as_int for point in metric.sum.data_points)
@@ -102,7 +102,9 @@ os.wait()
 """
     environ = environment(server, tmp_path, OTEL_RESOURCE_ATTRIBUTES="service.instance.id=mine")
     assert ended(program, environ).returncode == 0
-    assert {name: sorted(spans) for name, spans in by_instance(server, "traces", "spans").items()} == {"mine": ["child", "parent"]}
+    assert {name: sorted(spans) for name, spans in by_instance(server, "traces", "spans").items()} == {
+        "mine": ["child", "parent"]
+    }
 
 
 def test_forks_under_load_do_not_deadlock(server: OtlpServer, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_program_that_emits_nothing_sends_nothing(server: OtlpServer, tmp_path
 
 @pytest.mark.parametrize("reply", [Reply(), Reply(hang=True), Reply(503)])
 def test_sigterm_flushes_and_is_died_of(server: OtlpServer, tmp_path: Path, reply: Reply) -> None:
-    """Where nobody handles it: the spans are sent, the process dies by the signal, in time even when the server hangs."""
+    """Where nobody handles it: spans are sent, the process dies by the signal, in time even when the server hangs."""
     server.replies = [reply]
     with started("span('last'); print('ready', flush=True)\ntime.sleep(60)", environment(server, tmp_path)) as process:
         assert ready(process) == "ready"

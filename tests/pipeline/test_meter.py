@@ -60,7 +60,11 @@ def test_a_view_sets_buckets_name_and_description(observe: Make) -> None:
     observed.request("/a", seconds=1.5)
     metric = observed.metrics()["latency"]
     (point,) = metric.data.data_points
-    assert (metric.description, tuple(point.explicit_bounds), tuple(point.bucket_counts)) == ("mine", (1.0, 2.0), (0, 1, 0))
+    assert (metric.description, tuple(point.explicit_bounds), tuple(point.bucket_counts)) == (
+        "mine",
+        (1.0, 2.0),
+        (0, 1, 0),
+    )
 
 
 @pytest.mark.parametrize("aggregation", [DefaultAggregation(), ExplicitBucketHistogramAggregation()])
@@ -76,7 +80,9 @@ def test_a_view_matches_by_wildcard(observe: Make) -> None:
     """As for the SDK's own instruments."""
     observed = observe(views=[View(instrument_name="http.server.*", aggregation=DropAggregation())])
     observed.request("/a", children=1)
-    assert [name for name in observed.metrics() if name.startswith(("http.", "db."))] == ["db.client.operation.duration"]
+    assert [name for name in observed.metrics() if name.startswith(("http.", "db."))] == [
+        "db.client.operation.duration"
+    ]
 
 
 def test_two_views_make_two_streams(observe: Make) -> None:
@@ -140,15 +146,24 @@ def test_a_name_that_the_app_records_too_is_one_stream(observed: Observed) -> No
     observed.request("/ours")
     data = observed.reader.get_metrics_data()
     assert data is not None
-    named = [metric for scope in data.resource_metrics[0].scope_metrics for metric in scope.metrics if metric.name == DURATION]
-    assert [sorted(point.attributes["http.route"] for point in metric.data.data_points) for metric in named] == [["/ours", "/theirs"]]
+    named = [
+        metric
+        for scope in data.resource_metrics[0].scope_metrics
+        for metric in scope.metrics
+        if metric.name == DURATION
+    ]
+    assert [sorted(point.attributes["http.route"] for point in metric.data.data_points) for metric in named] == [
+        ["/ours", "/theirs"]
+    ]
 
 
 def test_observable_instruments_keep_to_their_declared_attributes(observed: Observed) -> None:
     """A catalogue metric that somebody observes with more labels has the declared ones only."""
 
     def observe(_: CallbackOptions) -> Iterable[Observation]:
-        yield Observation(3, {"db.client.connection.pool.name": "pool", "db.client.connection.state": "used", "user": "me"})
+        yield Observation(
+            3, {"db.client.connection.pool.name": "pool", "db.client.connection.state": "used", "user": "me"}
+        )
 
     meter = observed.pipeline.meter_provider.get_meter(db.SCOPE)
     meter.create_observable_up_down_counter(db.CONNECTION_COUNT.name, [observe])
@@ -181,7 +196,9 @@ def sent(transport: Kept, name: str) -> list[list[Any]]:
     for payload in transport.payloads:
         scopes = decoded("metrics", payload).resource_metrics[0].scope_metrics
         metrics = [metric for scope in scopes for metric in scope.metrics if metric.name == name]
-        exports.append([point for metric in metrics for point in getattr(metric, metric.WhichOneof("data")).data_points])
+        exports.append(
+            [point for metric in metrics for point in getattr(metric, metric.WhichOneof("data")).data_points]
+        )
     return exports
 
 
@@ -199,7 +216,9 @@ def test_the_increase_is_the_traffic_from_the_first_request_on(observe: Make) ->
     assert [old.time_unix_nano < new.time_unix_nano for old, new in pairwise(samples)] == [True, True]
 
 
-@pytest.mark.parametrize(("temporality", "counts"), [("delta", [[3], [4]]), ("lowmemory", [[3], [4]]), ("cumulative", [[0, 3], [7]])])
+@pytest.mark.parametrize(
+    ("temporality", "counts"), [("delta", [[3], [4]]), ("lowmemory", [[3], [4]]), ("cumulative", [[0, 3], [7]])]
+)
 def test_the_temporality_preference(observe: Make, temporality: str, counts: list[list[int]]) -> None:
     """As the variable's values mean."""
     observed, transport = otlp(observe, temporality)

@@ -8,7 +8,6 @@ import pytest
 from opentelemetry.context import Context, set_value
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
-    ALWAYS_ON,
     Decision,
     ParentBased,
     Sampler,
@@ -28,7 +27,9 @@ NOTHING = ParentBased(TraceIdRatioBased(0.0))
 class Custom(Sampler):
     """Somebody's own: drops names that begin with an x, records without sampling those that begin with an r."""
 
-    def should_sample(self, parent_context: object, trace_id: int, name: str, *args: object, **kwargs: object) -> SamplingResult:
+    def should_sample(
+        self, parent_context: object, trace_id: int, name: str, *args: object, **kwargs: object
+    ) -> SamplingResult:
         """Decide by name."""
         decisions = {"x": Decision.DROP, "r": Decision.RECORD_ONLY}
         return SamplingResult(decisions.get(name[0], Decision.RECORD_AND_SAMPLE), {"by": "custom"})
@@ -71,8 +72,12 @@ def test_what_left_in_traceparent_was_the_head_decision(observe: Make) -> None:
     assert (before.sampled, kept.get_span_context().trace_flags.sampled) == (False, False)
 
 
-@pytest.mark.parametrize(("status", "seconds", "kept"), [(500, 0.01, True), (200, 2.5, True), (404, 0.01, False), (200, 1.9, False)])
-def test_an_error_or_a_slow_root_is_kept_with_its_children(observe: Make, status: int, seconds: float, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("status", "seconds", "kept"), [(500, 0.01, True), (200, 2.5, True), (404, 0.01, False), (200, 1.9, False)]
+)
+def test_an_error_or_a_slow_root_is_kept_with_its_children(
+    observe: Make, status: int, seconds: float, kept: bool
+) -> None:
     """The outcome of the root decides: 5xx and slow are kept; a 404 is no error."""
     observed = observe(sampler=NOTHING)
     observed.request("/a", status, seconds=seconds, children=2)
@@ -148,7 +153,7 @@ def test_an_open_trace_that_is_sampled_holds_nothing(observed: Observed) -> None
 
 
 def test_a_custom_sampler_s_drop_is_final(observe: Make) -> None:
-    """Even an error is not kept, nothing is recording, and foreign scopes get the API's own span; metrics still count."""
+    """Even an error is not kept, nothing is recording, other scopes get the API's own span; metrics still count."""
     observed = observe(sampler=Custom())
     root = observed.tracer().start_span("x", kind=SpanKind.SERVER, attributes={"http.route": "/x"})
     assert not root.is_recording()
@@ -164,11 +169,18 @@ def test_a_custom_sampler_decides_for_each_span(observe: Make) -> None:
     root = observed.start("/a")
     inside = set_span_in_context(root)
     spans = {name: observed.tracer("app").start_span(name, inside) for name in ("kept", "recorded", "xout")}
-    assert {name: span.is_recording() for name, span in spans.items()} == {"kept": True, "recorded": True, "xout": False}
+    assert {name: span.is_recording() for name, span in spans.items()} == {
+        "kept": True,
+        "recorded": True,
+        "xout": False,
+    }
     for span in spans.values():
         span.end()
     root.end()
-    assert [(span.name, span.attributes["by"]) for span in observed.spans()] == [("kept", "custom"), ("GET /a", "custom")]
+    assert [(span.name, span.attributes["by"]) for span in observed.spans()] == [
+        ("kept", "custom"),
+        ("GET /a", "custom"),
+    ]
 
 
 def test_a_sampler_that_drops_children_late_keeps_none_of_them(observe: Make) -> None:
@@ -231,7 +243,9 @@ def test_our_ratio_says_its_threshold() -> None:
     assert dict(result.trace_state or {}) == {"a": "b", "ot": "th:c"}
 
 
-@pytest.mark.parametrize(("ratio", "threshold"), [("1", "0"), ("0.5", "8"), ("0.1", "e6666666666666"), ("0.001", "ffbe76c8b43958")])
+@pytest.mark.parametrize(
+    ("ratio", "threshold"), [("1", "0"), ("0.5", "8"), ("0.1", "e6666666666666"), ("0.001", "ffbe76c8b43958")]
+)
 def test_thresholds_are_the_specification_s(ratio: str, threshold: str) -> None:
     """Trailing zeros are cut."""
     root = otel_distro_ratio(ratio)._root  # type: ignore[attr-defined]

@@ -81,7 +81,8 @@ def test_a_list_is_copied_when_it_is_set(observed: Observed, given_at_start: boo
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "exact"), [(Word("w"), str, "w"), (Colour.RED, str, "red"), (Number.TWO, int, 2), (True, bool, True)]
+    ("value", "kind", "exact"),
+    [(Word("w"), str, "w"), (Colour.RED, str, "red"), (Number.TWO, int, 2), (True, bool, True)],
 )
 def test_subclasses_become_exact_scalars(observed: Observed, value: Any, kind: type, exact: Any) -> None:
     """No object of the app's own classes crosses to the pipeline thread."""
@@ -90,11 +91,18 @@ def test_subclasses_become_exact_scalars(observed: Observed, value: Any, kind: t
     span.add_event("event", {"event": value})
     span.end()
     found = one(observed)
-    values = [found.attributes["start"], found.attributes["set"], found.attributes["list"][0], found.events[0].attributes["event"]]
+    values = [
+        found.attributes["start"],
+        found.attributes["set"],
+        found.attributes["list"][0],
+        found.events[0].attributes["event"],
+    ]
     assert [(type(item), item) for item in values] == [(kind, exact)] * 4
 
 
-@pytest.mark.parametrize("value", [object(), Unprintable(), Loud(a=1), ValueError, {1: 2}, {"a"}, range(10**9), 1j, b"\xff", lambda: 1])
+@pytest.mark.parametrize(
+    "value", [object(), Unprintable(), Loud(a=1), ValueError, {1: 2}, {"a"}, range(10**9), 1j, b"\xff", lambda: 1]
+)
 def test_a_value_of_any_type_is_recorded(observed: Observed, value: Any) -> None:
     """As it is, as a copy, or as text; nothing raises, and nothing else of the span is lost."""
     span = observed.tracer("app").start_span("name", attributes={"start": value})
@@ -172,7 +180,11 @@ def test_record_exception_is_an_event(observed: Observed) -> None:
     span.end()
     (event,) = one(observed).events
     assert event.name == "exception"
-    assert (event.attributes["exception.type"], event.attributes["exception.message"], event.attributes["more"]) == ("ValueError", "text", 1)
+    assert (event.attributes["exception.type"], event.attributes["exception.message"], event.attributes["more"]) == (
+        "ValueError",
+        "text",
+        1,
+    )
     assert "ValueError: text" in event.attributes["exception.stacktrace"]
 
 

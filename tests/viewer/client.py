@@ -49,9 +49,7 @@ def span(number: int, parent: int | None = None, trace: str = TRACE, **values: A
     return found | values
 
 
-def log(
-    second: int, body: str, inside: int | None = None, trace: str = TRACE, **values: Any
-) -> dict[str, Any]:
+def log(second: int, body: str, inside: int | None = None, trace: str = TRACE, **values: Any) -> dict[str, Any]:
     """Return a log record; keywords are attributes."""
     record: dict[str, Any] = {
         "timeUnixNano": str(second * 10**9),

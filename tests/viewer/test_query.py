@@ -21,9 +21,7 @@ def drawn(trace: Trace | None) -> list[str]:
 def test_log_lines_stand_inside_their_span_at_their_time(viewer: Client) -> None:
     """A tree reads in order: each span, then its children and its log lines by time."""
     viewer.send("traces", span(30, 10), span(10), span(20, 10))
-    viewer.send(
-        "logs", log(25, "between", 10), log(22, "in 20", 20), log(12, "first", 10), log(40, "last", 10)
-    )
+    viewer.send("logs", log(25, "between", 10), log(22, "in 20", 20), log(12, "first", 10), log(40, "last", 10))
     assert drawn(viewer.stored().trace(TRACE)) == [
         "span 10",
         "  first",
@@ -97,9 +95,7 @@ def test_logs_are_filtered(viewer: Client) -> None:
         assert bodies(trace_id=TRACE) == bodies(request_id="r") == bodies(text="% OF tea") == ["100% of Tea"]
         assert bodies(service="worker") == ["other"]
         assert bodies(severity=13) == ["early"]
-        assert bodies(trace_id=TRACE, request_id="r", service="shop", severity=9, text="Tea") == [
-            "100% of Tea"
-        ]
+        assert bodies(trace_id=TRACE, request_id="r", service="shop", severity=9, text="Tea") == ["100% of Tea"]
         assert bodies(text="%%") == bodies(trace_id="zz") == []
 
 
@@ -130,9 +126,7 @@ def only_series(query: Query, name: str = "http.server.request.duration") -> Ser
 
 def test_cumulative_points_count_each_run_once(viewer: Client) -> None:
     """The total of a cumulative series is the last point of each run: zero point and restart included."""
-    viewer.send(
-        "metrics", histogram((1, 1, 0), (1, 5, 3), (1, 9, 7), (20, 20, 0), (20, 25, 2), temporality=2)
-    )
+    viewer.send("metrics", histogram((1, 1, 0), (1, 5, 3), (1, 9, 7), (20, 20, 0), (20, 25, 2), temporality=2))
     found = only_series(viewer.stored())
     assert (found.count, found.sum, found.buckets) == (9, 18.0, {"bounds": [1], "counts": [0, 9]})
     assert (found.attributes, found.service, found.temporality, found.points) == (
@@ -190,9 +184,7 @@ def test_an_exemplar_leads_to_its_trace(viewer: Client) -> None:
     with viewer.stored() as query:
         (found,) = only_series(query).exemplars
         assert (found.value, found.trace_id, found.span_id) == (0.25, TRACE, f"{1:016x}")
-        assert query.exemplars_of_trace(TRACE) == (
-            ("http.server.request.duration", {"http.route": "/checkout"}),
-        )
+        assert query.exemplars_of_trace(TRACE) == (("http.server.request.duration", {"http.route": "/checkout"}),)
 
 
 def test_other_distributions_are_kept(viewer: Client) -> None:

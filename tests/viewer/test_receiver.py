@@ -103,9 +103,7 @@ def test_inflating_stops_at_its_limit() -> None:
         ({"host": "localhost:4319", "origin": "null"}, 403),
     ],
 )
-def test_only_loopback_names_and_the_same_origin(
-    viewer: Client, headers: dict[str, str], status: int
-) -> None:
+def test_only_loopback_names_and_the_same_origin(viewer: Client, headers: dict[str, str], status: int) -> None:
     """A page that rebinds its name, or posts across origins, is refused."""
     assert viewer.http.post("/v1/traces", content=ONE_SPAN, headers=HEADERS | headers).status_code == status
 
@@ -195,9 +193,7 @@ KEYS = [
 ]
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(KEYS), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.sampled_from(KEYS), inner, max_size=4),
 )
 
 

@@ -36,9 +36,7 @@ def test_a_request_of_the_sdk_is_one_trace_with_its_log_line_and_histogram(
     exporter = OTLPMetricExporter(f"{viewer.server.endpoint}/v1/metrics", compression=compression)
     metrics = MeterProvider([PeriodicExportingMetricReader(exporter)], resource)
     with traces.get_tracer("t").start_as_current_span("GET /", attributes={"request_id": "r"}):
-        logs.get_logger("l").emit(
-            body="hello", severity_number=SeverityNumber.INFO, attributes={"request_id": "r"}
-        )
+        logs.get_logger("l").emit(body="hello", severity_number=SeverityNumber.INFO, attributes={"request_id": "r"})
         metrics.get_meter("m").create_histogram("d", "s").record(0.5, {"http.route": "/"})
     for provider in (traces, logs, metrics):
         provider.shutdown()

@@ -11,17 +11,11 @@ from tools.backends.debian import PACKAGES
 
 def main() -> int:
     """Run one command; a backend that can't be had is one clear message and exit code 1."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.backends", description="The real servers of the e2e tests."
-    )
+    parser = argparse.ArgumentParser(prog="python -m tools.backends", description="The real servers of the e2e tests.")
     commands = parser.add_subparsers(dest="command", required=True)
-    builds = commands.add_parser(
-        "build", help="compile into the cache what is not there, and check Debian's servers"
-    )
+    builds = commands.add_parser("build", help="compile into the cache what is not there, and check Debian's servers")
     builds.add_argument("names", nargs="*", choices=[*BACKENDS, []], help="all when none is named")
-    path = commands.add_parser(
-        "path", help="print the path of one program, building or installing it when missing"
-    )
+    path = commands.add_parser("path", help="print the path of one program, building or installing it when missing")
     path.add_argument("name", choices=[*_programs(), *PACKAGES])
     commands.add_parser("env", help="print PATH with all built programs, for eval in a shell")
     commands.add_parser("list", help="print what is pinned and whether it is cached")

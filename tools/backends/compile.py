@@ -103,9 +103,7 @@ def _run(arguments: list[str], folder: Path, command: Path) -> None:
         )
         if done.returncode == 0:
             return
-        tail = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("go: downloading"))[
-            -3000:
-        ]
+        tail = "\n".join(line for line in done.stderr.splitlines() if not line.startswith("go: downloading"))[-3000:]
         if last:
             raise BackendError(f"{' '.join(arguments[:2])} failed in {folder.name}:\n{tail}")
         _say(f"{Path(arguments[0]).name} failed, trying once more:\n{tail}")

@@ -41,9 +41,7 @@ def _find(name: str) -> Path | None:
 def _install(package: str) -> None:
     wish = f"apt-get update && apt-get install -y --no-install-recommends {package}"
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise BackendError(
-            f"{package} is not installed and can't be installed from here; type: sudo sh -c '{wish}'"
-        )
+        raise BackendError(f"{package} is not installed and can't be installed from here; type: sudo sh -c '{wish}'")
     print(f"backends: installing {package} by apt-get", file=sys.stderr, flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with _no_service_starts():
