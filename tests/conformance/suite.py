@@ -21,7 +21,7 @@ UV = str(ROOT / "tools" / "uv")
 def fetched() -> Path:
     """A folder with `tests/` of the installed SDK version and `lib/`, what these tests import besides."""
     sdk, tools = version("opentelemetry-sdk"), version("opentelemetry-semantic-conventions")
-    folder = cache() / "conformance" / sdk
+    folder = cache().parent / "conformance" / sdk
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder.parent) as scratch:
@@ -76,7 +76,7 @@ def _outcome(case: ET.Element) -> str:
 def fetched_library(requirement: str) -> Path:
     """A folder in the cache with this requirement and what it needs, for the installed SDK, to be put on a path."""
     sdk = f"opentelemetry-sdk=={version('opentelemetry-sdk')}"
-    folder = cache() / "conformance" / f"{requirement}+{sdk}"
+    folder = cache().parent / "conformance" / f"{requirement}+{sdk}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder.parent) as scratch:
