@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import StatusCode
 
-from otel_distro.exporter.wire import FIXED64, attributes, field, key_value, text, varint
+from otel_distro.exporter.wire import FIXED64, AttributeFields, attributes, field, text, varint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.sdk.trace import Event, ReadableSpan
-    from opentelemetry.trace import Link, SpanContext
+    from opentelemetry.trace import Link
 
 # trace_id 1, span_id 2 | parent_span_id 4 | start 7, end 8 | flags 16: tags and lengths packed with their values
 _IDS = Struct(">BB16sBB8s").pack
@@ -23,28 +23,31 @@ _HAS_REMOTE = 0x100
 _REMOTE = 0x200
 _heads: dict[tuple[str, int], bytes] = {}
 _MAX_HEADS = 4096
+_attributes = AttributeFields(b"\x4a")
 
 
 def encode_span(span: Any) -> bytes:
-    """The body of one `Span`."""
-    context: SpanContext = span._context  # noqa: SLF001 - fields of the record, not the properties that copy
-    parent: SpanContext | None = span._parent  # noqa: SLF001
-    out = [_IDS(0x0A, 16, context.trace_id.to_bytes(16, "big"), 0x12, 8, context.span_id.to_bytes(8, "big"))]
-    flags = int(context.trace_flags) | _HAS_REMOTE
-    if parent is not None:
-        out.append(b"\x22\x08" + parent.span_id.to_bytes(8, "big"))
-        if parent.is_remote:
+    """The body of one `Span` (ours: read by its fields, not by the properties that copy)."""
+    ids = _IDS(0x0A, 16, span.trace_id.to_bytes(16, "big"), 0x12, 8, span.span_id.to_bytes(8, "big"))
+    flags = span.flags | _HAS_REMOTE
+    parent = b""
+    if span.parent_id:
+        parent = b"\x22\x08" + span.parent_id.to_bytes(8, "big")
+        if span.is_root and span._parent.is_remote:  # noqa: SLF001
             flags |= _REMOTE
-    if context.trace_state:
-        out.append(field(b"\x1a", text(context.trace_state.to_header())))
-    kind = span._kind.value  # noqa: SLF001
-    out.append(_head(span._name, kind))  # noqa: SLF001
-    out.append(_TIMES(0x39, span._start_time or 0, 0x41, span._end_time or 0))  # noqa: SLF001
-    for key, value in (span._attributes or {}).items():  # noqa: SLF001
-        out.append(field(b"\x4a", key_value(key, value)))
-    out.append(_rest(span))
-    out.append(_FLAGS(0x0185, flags))
-    return b"".join(out)
+    if span.trace_state:
+        parent = field(b"\x1a", text(span.trace_state.to_header())) + parent
+    return b"".join(
+        (
+            ids,
+            parent,
+            _head(span._name, span._kind.value),  # noqa: SLF001
+            _TIMES(0x39, span._start_time, 0x41, span._end_time),  # noqa: SLF001
+            _attributes(span._attributes),  # noqa: SLF001
+            _rest(span),
+            _FLAGS(0x0185, flags),
+        )
+    )
 
 
 def _head(name: str, kind: int) -> bytes:
@@ -56,18 +59,16 @@ def _head(name: str, kind: int) -> bytes:
     return head
 
 
-def _rest(span: ReadableSpan) -> bytes:
+def _rest(span: Any) -> bytes:
     """What most spans do not have: events, links, a status, dropped counts."""
     out = b""
-    if span.dropped_attributes:
-        out += b"\x50" + varint(span.dropped_attributes)
-    if span._events or span.dropped_events:  # noqa: SLF001
-        out += b"".join(field(b"\x5a", _event(event)) for event in span.events)
-        out += b"\x60" + varint(span.dropped_events)
-    if span._links or span.dropped_links:  # noqa: SLF001
-        out += b"".join(field(b"\x6a", _link(link)) for link in span.links)
-        out += b"\x70" + varint(span.dropped_links)
-    status = span._status  # noqa: SLF001
+    if span._dropped:  # noqa: SLF001
+        out += b"\x50" + varint(span._dropped)  # noqa: SLF001
+    events, links, status = span._events, span._links, span._status  # noqa: SLF001
+    if events or events.dropped:
+        out += b"".join(field(b"\x5a", _event(event)) for event in span.events) + b"\x60" + varint(events.dropped)
+    if links or links.dropped:
+        out += b"".join(field(b"\x6a", _link(link)) for link in span.links) + b"\x70" + varint(links.dropped)
     if status.status_code is not StatusCode.UNSET:
         body = field(b"\x12", text(status.description)) if status.description else b""
         out += field(b"\x7a", body + b"\x18" + varint(status.status_code.value))

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from otel_distro.semconv import EVENTS, METRICS, SPANS, Attribute
+
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -13,8 +15,10 @@ if TYPE_CHECKING:
 DOUBLE = Struct("<d").pack
 FIXED64 = Struct("<Q").pack
 _MASK = (1 << 64) - 1
-_MAX_CACHED = 16384
+_MAX_CACHED = 4096
 _MAX_CACHED_TEXT = 160
+_MAX_CACHED_FIELD = 4608
+"""A statement's text of 4,096 characters is kept, too."""
 _MAX_VALUE = 131072
 """Characters or bytes of one value: what is longer is cut."""
 _MAX_DIGITS = 4096
@@ -82,36 +86,75 @@ def _pair(key: bytes, value: Any) -> bytes:
     return field(b"\x0a", key) + field(b"\x12", any_value(value))
 
 
-_pairs: dict[tuple[str, str], bytes] = {}
-_keys: dict[str, bytes] = {}
+def _bounded() -> frozenset[str]:
+    """Attribute keys with few values by the catalogue: their encoded fields are worth keeping."""
+    declared: list[Attribute] = []
+    for signals in (METRICS, SPANS, EVENTS):
+        for signal in signals:
+            declared += signal.attributes
+    return frozenset(attribute.key for attribute in declared if attribute.values or attribute.bound) | _REPEATED
 
 
-def key_value(key: str, value: Any) -> bytes:
-    """The body of a `KeyValue`; cached for text, which repeats."""
-    if type(value) is str:
-        found = _pairs.get((key, value))
-        if found is None:
-            found = _pair(text(key), value)
-            if len(value) + len(key) <= _MAX_CACHED_TEXT:
-                if len(_pairs) >= _MAX_CACHED:
-                    _pairs.clear()
-                _pairs[key, value] = found
+_REPEATED = {
+    "code.file.path",
+    "code.function.name",
+    "code.line.number",
+    "db.query.text",
+    "user_agent.original",
+}
+"""Keys that no metric may carry, but whose values come again and again."""
+
+
+class AttributeFields:
+    """Writes repeated `KeyValue` fields under one tag. Whole fields of bounded keys are kept, heads of all keys."""
+
+    __slots__ = ("_heads", "_ints", "_tag", "_texts")
+
+    def __init__(self, tag: bytes) -> None:
+        self._tag = tag
+        self._texts: dict[tuple[str, str], bytes] = {}
+        self._ints: dict[tuple[str, int], bytes] = {}
+        self._heads: dict[str, bytes] = {}
+
+    def __call__(self, values: Mapping[str, Any] | None) -> bytes:
+        """The fields of these attributes, in their order."""
+        if not values:
+            return b""
+        texts, ints = self._texts, self._ints
+        out = []
+        for pair in values.items():
+            kind = pair[1].__class__
+            known = texts.get(pair) if kind is str else ints.get(pair) if kind is int else None
+            out.append(known if known is not None else self._written(pair))
+        return b"".join(out)
+
+    def _written(self, pair: tuple[str, Any]) -> bytes:
+        key, value = pair
+        head = self._heads.get(key)
+        if head is None:
+            head = field(b"\x0a", text(key))
+            if len(self._heads) < _MAX_CACHED and len(key) <= _MAX_CACHED_TEXT:
+                self._heads[key] = head
+        found = field(self._tag, head + field(b"\x12", any_value(value)))
+        if key in BOUNDED and len(found) <= _MAX_CACHED_FIELD:
+            kept: Any = self._texts if type(value) is str else self._ints if type(value) is int else None
+            if kept is not None:
+                if len(kept) >= _MAX_CACHED:
+                    kept.clear()
+                kept[pair] = found
         return found
-    head = _keys.get(key)
-    if head is None:
-        head = field(b"\x0a", text(key))
-        if len(key) <= _MAX_CACHED_TEXT:
-            if len(_keys) >= _MAX_CACHED:
-                _keys.clear()
-            _keys[key] = head
-    return head + field(b"\x12", any_value(value))
+
+
+BOUNDED = _bounded()
+_writers: dict[bytes, AttributeFields] = {}
 
 
 def attributes(tag: bytes, values: Mapping[str, Any] | None) -> bytes:
     """Repeated `KeyValue` fields under one tag."""
-    if not values:
-        return b""
-    return b"".join([field(tag, key_value(key, value)) for key, value in values.items()])
+    writer = _writers.get(tag)
+    if writer is None:
+        writer = _writers[tag] = AttributeFields(tag)
+    return writer(values)
 
 
 def resource(value: Resource) -> bytes:

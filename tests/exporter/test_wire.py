@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from otel_distro.exporter.wire import any_value, key_value, varint
+from otel_distro.exporter import wire
+from otel_distro.exporter.wire import AttributeFields, any_value, varint
 from tests.exporter.requests import value as decoded
 from tests.exporter.values import TEXT, VALUES
 
@@ -46,12 +48,13 @@ def test_not_a_number_comes_back() -> None:
     assert math.isnan(decoded(AnyValue.FromString(any_value(math.nan))))
 
 
-@given(TEXT, VALUES)
-def test_a_pair_comes_back_each_time(key: str, value: Any) -> None:
-    """The cache of pairs gives what the first encoding gave, and tells equal values of other types apart."""
+@given(st.sampled_from(["http.route", "request_id"]) | TEXT, VALUES)
+def test_an_attribute_comes_back_each_time(key: str, value: Any) -> None:
+    """The cache gives what the first encoding gave, and tells equal values of other types apart."""
+    write = AttributeFields(b"\x0a")
     for _ in range(2):
         for each in (value, 1, True, 1.0):
-            pair = KeyValue.FromString(key_value(key, each))
+            (pair,) = Resource.FromString(write({key: each})).attributes
             assert (pair.key, decoded(pair.value)) == (key, each)
             assert type(decoded(pair.value)) is type(each) or isinstance(each, (list, tuple, dict))
 
@@ -68,11 +71,10 @@ def test_a_huge_number_is_text() -> None:
     assert hex(10**10_000).startswith(sent)
 
 
-def test_the_caches_are_bounded() -> None:
-    """An application that never repeats a key or a value does not fill the memory."""
-    from otel_distro.exporter import wire
-
-    for number in range(40_000):
-        key_value(f"key {number}", f"value {number}")
-        key_value(f"key {number}", number)
-    assert max(len(wire._pairs), len(wire._keys)) <= wire._MAX_CACHED
+def test_only_what_repeats_is_kept() -> None:
+    """Neither ids, nor keys and values that never come again, fill the memory."""
+    write = AttributeFields(b"\x0a")
+    for number in range(20_000):
+        write({f"key {number}": f"value {number}", "request_id": f"r-{number}", "http.route": f"/{number}"})
+    assert not [pair for pair in write._texts if pair[0] != "http.route"]
+    assert max(len(write._texts), len(write._heads)) <= wire._MAX_CACHED
