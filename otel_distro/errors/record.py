@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import traceback
 from time import time_ns
 from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry import trace
 
 from otel_distro.context.work import current_fields
+from otel_distro.errors.stack import render
 from otel_distro.guard import rendered
 from otel_distro.record import HANDOVER, LogRecord
 from otel_distro.semconv.attributes import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE
@@ -55,9 +55,7 @@ def exception_type(error: BaseException) -> str:
 def exception_attributes(error: BaseException) -> dict[str, str]:
     """Type, message and stack, rendered now and truncated; whatever the exception's `__str__` does."""
     message = rendered(lambda: str(error))
-    stack = rendered(
-        lambda: "".join(traceback.format_exception(type(error), error, error.__traceback__, limit=-_MAX_FRAMES))
-    )
+    stack = rendered(lambda: render(error, _MAX_FRAMES))
     return {
         EXCEPTION_TYPE.key: exception_type(error),
         EXCEPTION_MESSAGE.key: message[:_MAX_MESSAGE],

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.sampling import (
     StaticSampler,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import TraceState, get_current_span
+from opentelemetry.trace import TraceFlags, TraceState, get_current_span
 
 from otel_distro.pipeline.local_trace import Mode
 
@@ -22,21 +22,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Link, SpanKind
+    from opentelemetry.trace import Link, SpanContext, SpanKind
 
 
 class Choice(NamedTuple):
-    """A sampler's decision as the tracer uses it."""
+    """A sampler's decision as the tracer uses it; `attributes` None: as the caller gave them."""
 
     mode: Mode
     sampled: bool
-    attributes: Mapping[str, Any] | None
-    trace_state: TraceState | None
+    attributes: Mapping[str, Any] | None = None
+    trace_state: TraceState | None = None
 
-    @classmethod
-    def quiet(cls, attributes: Mapping[str, Any] | None) -> Choice:
-        """The choice for a request named quiet: no sampler is asked."""
-        return cls(Mode.QUIET, sampled=False, attributes=attributes, trace_state=None)
+
+QUIET_CHOICE = Choice(Mode.QUIET, sampled=False)
+"""For a request named quiet: no sampler is asked."""
+_SAMPLED_CHOICE = Choice(Mode.EXPORT, sampled=True)
+
+
+def _by_default(above: SpanContext | None, *_: object) -> Choice:
+    """The default sampler, parentbased_always_on, without its objects: as the parent decided, else sampled."""
+    if above is None or (above.trace_flags & TraceFlags.SAMPLED and not above.trace_state):
+        return _SAMPLED_CHOICE
+    sampled = bool(above.trace_flags & TraceFlags.SAMPLED)
+    return Choice(Mode.EXPORT if sampled else Mode.MEASURE, sampled, None, above.trace_state)
 
 
 def classify(sampler: Sampler) -> tuple[Callable[..., Choice], bool]:
@@ -46,8 +54,11 @@ def classify(sampler: Sampler) -> tuple[Callable[..., Choice], bool]:
     usual = isinstance(sampler, ParentBased) and _delegates(sampler) == (ALWAYS_ON, ALWAYS_OFF)
     inherits = usual or _always_on(sampler)
     dropped = Mode.PRIVATE if ratio else Mode.MEASURE
+    if type(sampler) is ParentBased and root is ALWAYS_ON and usual and _remote(sampler) == (ALWAYS_ON, ALWAYS_OFF):
+        return _by_default, True
 
-    def choose(
+    def choose(  # noqa: PLR0913 - the sampler's arguments and the parent
+        above: SpanContext | None,  # noqa: ARG001 - samplers find it in the context
         context: Context | None,
         trace_id: int,
         name: str,
@@ -58,8 +69,8 @@ def classify(sampler: Sampler) -> tuple[Callable[..., Choice], bool]:
         result = sampler.should_sample(context, trace_id, name, kind, attributes, links or ())
         decision = result.decision
         mode = dropped if decision is Decision.DROP else Mode.EXPORT
-        given = result.attributes if mode == Mode.EXPORT else attributes  # a DROP has none, metrics need them
-        return Choice(mode, decision is Decision.RECORD_AND_SAMPLE, given or None, result.trace_state)
+        given = result.attributes if mode == Mode.EXPORT else None  # a DROP has none, metrics need the caller's
+        return Choice(mode, decision is Decision.RECORD_AND_SAMPLE, given, result.trace_state)
 
     return choose, inherits
 
@@ -72,6 +83,10 @@ def _always_on(sampler: Sampler) -> bool:
 
 def _delegates(sampler: ParentBased) -> tuple[Any, Any]:
     return sampler._local_parent_sampled, sampler._local_parent_not_sampled  # noqa: SLF001 - the SDK has no accessor
+
+
+def _remote(sampler: ParentBased) -> tuple[Any, Any]:
+    return sampler._remote_parent_sampled, sampler._remote_parent_not_sampled  # noqa: SLF001
 
 
 _MAX = 1 << 56

@@ -38,9 +38,6 @@ class Span(sdk.Span):
 
     _record_exception = True
     _set_status_on_exception = True
-    given: Mapping[str, Any] | None = None
-    """The attributes that the sampler left to a span with a decision of its own."""
-
     __slots__ = (
         "_attributes",
         "_ctx",
@@ -55,6 +52,7 @@ class Span(sdk.Span):
         "_status",
         "counted",
         "flags",
+        "given",
         "is_root",
         "local",
         "parent_id",
@@ -82,6 +80,7 @@ class Span(sdk.Span):
         self._dropped = 0
         self.parent_id = 0
         self.flags = 0
+        self.given: Mapping[str, Any] | None = None  # what a sampler made of the start's attributes
         self.is_root = False
         self.trace_state: TraceState | None = None
         self.counted: Callable[[], None] | None = None

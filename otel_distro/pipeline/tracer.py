@@ -16,7 +16,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanCont
 
 from otel_distro.context.work import GRACE_NS
 from otel_distro.pipeline.local_trace import LocalTrace, Mode
-from otel_distro.pipeline.sampling import Choice, classify
+from otel_distro.pipeline.sampling import QUIET_CHOICE, Choice, classify
 from otel_distro.pipeline.span import Span
 from otel_distro.record import QUIET
 from otel_distro.semconv import SPANS
@@ -109,7 +109,9 @@ class Tracer(sdk.Tracer):
             made = self._decided(parent, local, name, context, (kind, attributes, links))
             if type(made) is not Span:
                 return made
-            span, attributes = made, made.given
+            span = made
+            if span.given is not None:
+                attributes = span.given
         span.begin(kind, now, attributes, links)
         if not (record_exception and set_status_on_exception):
             span._record_exception = record_exception  # noqa: SLF001 - the tracer builds its spans
@@ -125,7 +127,7 @@ class Tracer(sdk.Tracer):
         span.trace_state = parent.trace_state
         span._parent = parent._context  # noqa: SLF001
         if self.measured:
-            choice = Choice(local.mode, sampled=span.sampled, attributes=None, trace_state=None)
+            choice = Choice(local.mode, sampled=span.sampled)
             span.counted = self._count(parent._context, choice)  # noqa: SLF001
         return span
 
@@ -149,7 +151,7 @@ class Tracer(sdk.Tracer):
         else:
             trace_id, random = above.trace_id, bool(above.trace_flags & _RANDOM)
         quiet = local.mode == Mode.QUIET if local is not None else bool(get_value(QUIET, context))
-        choice = Choice.quiet(given[1]) if quiet else self.provider.choose(context, trace_id, name, *given)
+        choice = QUIET_CHOICE if quiet else self.provider.choose(above, context, trace_id, name, *given)
         if choice.mode == Mode.MEASURE and local is None and not self.own:
             return self._not_recorded(above, trace_id, choice, random=random)
         root = local is None

@@ -46,7 +46,8 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     made = Certificates(*(folder / f"{name}.pem" for name in Certificates._fields))
     new = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     authority_key = folder / "authority-key.pem"
-    openssl(*new, "-subj", "/CN=authority", "-keyout", authority_key, "-out", made.authority)
+    usage = ["-addext", "keyUsage=critical,keyCertSign"]  # asked for by Python 3.13
+    openssl(*new, *usage, "-subj", "/CN=authority", "-keyout", authority_key, "-out", made.authority)
     signed = [*new, "-CA", made.authority, "-CAkey", authority_key, "-addext", "basicConstraints=CA:FALSE"]
     name = ["-addext", "subjectAltName=IP:127.0.0.1"]
     openssl(*signed, *name, "-subj", "/CN=server", "-keyout", made.server_key, "-out", made.server)

@@ -12,7 +12,8 @@ from pathlib import Path
 from tests.exporter.server import OtlpServer
 
 START = """
-import os, signal, sys, threading, time
+import os, signal, sys, threading, time, warnings
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # Python 3.12's, at a fork
 from otel_distro import config
 from otel_distro.assembly import start
 from opentelemetry import metrics, trace

@@ -1,0 +1,1 @@
+"""Errors: recorded once, with a stack that costs little."""
