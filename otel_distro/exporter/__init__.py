@@ -23,6 +23,9 @@ class Exporter(Protocol):
     def reset(self) -> None:
         """Begin anew in a forked child."""
 
+    def discard(self) -> None:
+        """Forget what was taken and is not on its way yet."""
+
     def flush(self, deadline: float) -> bool:
         """Send what was taken until `monotonic()` reaches the deadline."""
 

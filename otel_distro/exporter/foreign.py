@@ -80,6 +80,11 @@ class ForeignExporter:
         self._open = []
         self._sender.reset()
 
+    def discard(self) -> None:
+        """Forget what was taken and is not on its way yet."""
+        self._open = []
+        self._sender.discard()
+
     def flush(self, deadline: float) -> bool:
         """Flush what waits here, then the exporter if it can."""
         sent = self._sender.flush(deadline)

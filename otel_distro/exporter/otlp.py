@@ -76,6 +76,11 @@ class OtlpExporter:
         self._clear()
         self.sender.reset()
 
+    def discard(self) -> None:
+        """Forget what was taken and is not on its way yet."""
+        self._clear()
+        self.sender.discard()
+
     def _clear(self) -> None:
         self._open: dict[Any, list[bytes]] = {}
         self._count = 0

@@ -95,6 +95,12 @@ class Sender:
         self._bytes -= batch.size
         self.dropped[cause] += batch.items
 
+    def discard(self) -> None:
+        """Forget what waits; a batch in flight arrives or not."""
+        with self._changed:
+            while len(self._queue) > self._busy:
+                self._drop(int(self._busy), "shutdown")
+
     def flush(self, deadline: float) -> bool:
         """Wait until all is sent, or `monotonic()` reaches the deadline; waits for retries are cut short meanwhile."""
         with self._changed:

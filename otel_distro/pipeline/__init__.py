@@ -122,7 +122,7 @@ class Pipeline:
         self._settle()
         self.worker.console_only = True
         for exporter in self.worker.outputs.exporters:
-            exporter.reset()
+            exporter.discard()
         if self._slot is not None:
             self._slot.release()
 

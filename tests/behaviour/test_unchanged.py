@@ -39,6 +39,7 @@ class Run:
             checkout = self.results["checkout"].json()["order_id"]
             order = Call("GET", "/orders/{order_id}", path=f"/orders/{checkout}")
             wait_for(lambda: customer.send("order", call=order).json()["status"] == "fulfilled", "the order's task")
+            self.results["order"] = customer.send("order", "request-order")  # before, its task may not have run yet
             customer.close()
             self.exit_codes = {"web": web.stop(), "worker": worker.stop()}
 

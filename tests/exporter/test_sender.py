@@ -246,6 +246,22 @@ def test_a_reset_forgets_all(server: OtlpServer) -> None:
     assert old is not sender._thread
 
 
+def test_what_is_discarded_is_not_sent(server: OtlpServer) -> None:
+    """Only a batch in flight may still arrive; what comes later is sent again."""
+    server.replies = [Reply(hang=True)]
+    sender = to(server, timeout=0.2)
+    sender.put(batch(b"in flight"))
+    server.wait(1)
+    sender.put(batch(b"waiting", 5))
+    server.replies = [Reply()]
+    sender.discard()
+    sender.put(batch(b"later"))
+    assert sender.flush(monotonic() + 10)
+    assert [one.body for one in server.received] == [b"in flight", b"in flight", b"later"]
+    assert sender.dropped == {"shutdown": 5}
+    sender.shutdown(monotonic() + 1)
+
+
 def test_without_a_thread_the_flush_sends(server: OtlpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the interpreter's end no thread can be started any more (Python 3.12): the last flush does it itself."""
 

@@ -44,7 +44,7 @@ def test_uvicorn_s_parent_is_silent(server: OtlpServer, tmp_path: Path, argument
     )
     try:
         answered = {wait_for(lambda: _pid(port), "an answer", 20) for _ in range(5)}
-        wait_for(lambda: len(_instances(server, "metrics")) >= workers, lambda: f"{_instances(server, 'logs')} {_instances(server,'metrics')} {[r.body.string_value for r in server.log_records()]}", 6)
+        wait_for(lambda: len(_instances(server, "metrics")) >= workers, "metrics of each worker", 20)
     finally:
         process.send_signal(signal.SIGINT)
         output = process.communicate(timeout=30)[0]
@@ -52,7 +52,7 @@ def test_uvicorn_s_parent_is_silent(server: OtlpServer, tmp_path: Path, argument
     assert str(process.pid) not in answered
     assert len(_instances(server, "metrics")) == workers
     assert _instances(server, "logs") <= _instances(server, "metrics")
-    assert [span.name for span in server.spans()] == ["GET /pid"] * 5, output + str([r.body.string_value for r in server.log_records()])
+    assert [span.name for span in server.spans()] == ["GET /pid"] * 5, output
     assert f"process [{process.pid}]" in output
     assert not [record for record in server.log_records() if str(process.pid) in record.body.string_value]
 
