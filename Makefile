@@ -10,7 +10,7 @@ BIN := .venv/bin
 MATRIX := 3.10 3.11 3.12 3.13
 
 help: ## show the targets
-	@sed -nE 's/^([a-z0-9]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 18
 
 setup: .venv/.complete ## make .venv with everything, installing uv by pip when it is missing
 
@@ -67,9 +67,9 @@ matrix: setup
 	for version in $(MATRIX); do \
 	    if [ $$version = $$own ]; then \
 	        continue; \
-	    elif tools/uv python find --no-python-downloads $$version >/dev/null 2>&1; then \
+	    elif python=$$(tools/python $$version); then \
 	        echo "matrix: unit tests on Python $$version"; \
-	        tools/uv run --quiet --isolated --locked --python $$version pytest -q -m "not integration and not e2e"; \
+	        tools/uv run --quiet --isolated --locked --python $$python pytest -q -m "not integration and not e2e"; \
 	    else \
 	        echo "matrix: NOT RUN on Python $$version: that interpreter is not here"; \
 	    fi; \

@@ -145,7 +145,11 @@ class Settings:
         "2000", milliseconds, "A request slower than this is kept although the sampler dropped it"
     )
     keep_per_minute: int = _own("60", positive, "Late keeps per minute for each route or task and error type")
-    buffer_bytes: int = _own("32MiB", bytes_size, "Most bytes of records waiting to be encoded or sent, per process")
+    buffer_bytes: int = _own(
+        "32MiB",
+        bytes_size,
+        "Most bytes that wait in a process: of records to be encoded, and of each signal to be sent",
+    )
     undecided_bytes: int = _own("8MiB", bytes_size, "Most bytes of head-dropped spans waiting for their root's outcome")
     cardinality_limit: int = _own("2000", positive, "Most series of one metric; the rest is counted as overflow")
     shutdown_timeout: float = _own("2", seconds, "Seconds that all signals together may take to flush at the end")

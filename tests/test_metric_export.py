@@ -71,3 +71,12 @@ def test_a_taken_port_costs_the_scrape_only() -> None:
         outcome = instrumented(OTEL_METRICS_EXPORTER="prometheus", **more)
     assert outcome.fine
     assert len(outcome.about("exporter.metrics.prometheus")) == 1
+
+
+def test_a_bad_exemplar_filter_is_one_line(server: OtlpServer) -> None:
+    """The SDK would refuse to start; we name the setting, use the default, and go on."""
+    outcome = instrumented(server=server, OTEL_METRICS_EXEMPLAR_FILTER="zz")
+    assert outcome.fine
+    assert len(outcome.about("OTEL_METRICS_EXEMPLAR_FILTER")) == 1
+    assert not outcome.about("Traceback")
+    assert [span.name for span in server.spans()] == ["inner", "outer"]

@@ -11,9 +11,9 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
+from otel_distro.exporter.deadline import within
 from otel_distro.exporter.sender import Batch, Sender
 from otel_distro.exporter.transport import Answer, Result
-from otel_distro.guard import guard
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -88,18 +88,16 @@ class ForeignExporter:
     def flush(self, deadline: float) -> bool:
         """Flush what waits here, then the exporter if it can."""
         sent = self._sender.flush(deadline)
-        with guard(f"flush.{type(self.exporter).__name__}"):
-            left = max(0, int((deadline - monotonic()) * 1000))
-            flushed = getattr(self.exporter, "force_flush", lambda _: True)(left)
-            return sent and flushed is not False  # many return nothing
-        return False
+        left = max(0, int((deadline - monotonic()) * 1000))
+        flush = getattr(self.exporter, "force_flush", None)
+        name = f"flush.{type(self.exporter).__name__}"
+        return sent and (flush is None or within(deadline, {name: lambda: flush(left)}))
 
     def shutdown(self, deadline: float) -> None:
         """Flush, then shut the exporter down."""
         self.flush(deadline)
         self._sender.shutdown(deadline)
-        with guard(f"shutdown.{type(self.exporter).__name__}"):
-            self.exporter.shutdown()
+        within(deadline, {f"shutdown.{type(self.exporter).__name__}": self.exporter.shutdown})
 
     @property
     def waiting_bytes(self) -> int:

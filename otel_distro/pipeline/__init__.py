@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics, trace
 from opentelemetry._logs import set_logger_provider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, AlwaysOnExemplarFilter, TraceBasedExemplarFilter
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 
-from otel_distro.guard import failures, guard
+from otel_distro.exporter.deadline import within
+from otel_distro.guard import failures
 from otel_distro.pipeline.aggregate import Aggregator
 from otel_distro.pipeline.decide import Decider
 from otel_distro.pipeline.health import Health
@@ -22,7 +25,7 @@ from otel_distro.pipeline.tracer import TracerProvider
 from otel_distro.record import HANDOVER, Discard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.sdk.metrics.view import View
@@ -34,6 +37,11 @@ if TYPE_CHECKING:
 _SETTLE_SECONDS = 2.0
 _LEAST_MILLIS = 500
 """What other readers get to export a last time, even when ours took all the time."""
+_EXEMPLAR_FILTERS: dict[str, Callable[[], Any]] = {
+    "trace_based": TraceBasedExemplarFilter,
+    "always_on": AlwaysOnExemplarFilter,
+    "always_off": AlwaysOffExemplarFilter,
+}
 
 
 class Pipeline:
@@ -71,6 +79,7 @@ class Pipeline:
             metric_readers=[*own, *readers],
             views=views,
             resource=self.resource,
+            exemplar_filter=_EXEMPLAR_FILTERS[self._settings.exemplar_filter](),
         )
         self.tracer_provider = TracerProvider(
             take=self.worker.take,
@@ -106,11 +115,14 @@ class Pipeline:
 
     def _flush_others(self, deadline: float) -> None:
         """Flush the span and log processors, and the metric readers, that are not ours."""
+        calls: dict[str, Callable[[], object]] = {
+            f"flush.{type(reader).__name__}.{number}": partial(reader.force_flush, _left(deadline))
+            for number, reader in enumerate(self._other_readers())
+        }
         if self.tracer_provider.notified:
-            self.tracer_provider.flush_processors(_left(deadline))
-        self.logger_provider.flush_processors(_left(deadline))
-        for reader in self._other_readers():
-            reader.force_flush(_left(deadline))
+            calls["flush.span_processors"] = partial(self.tracer_provider.flush_processors, _left(deadline))
+        calls["flush.log_processors"] = partial(self.logger_provider.flush_processors, _left(deadline))
+        within(deadline, calls)
 
     def _other_readers(self) -> list[MetricReader]:
         own = self.worker.outputs.reader
@@ -144,13 +156,14 @@ class Pipeline:
         """Flush all signals within one deadline, then end; later log lines are still printed."""
         deadline = monotonic() + timeout_millis / 1000
         self.worker.shutdown(timeout_millis)
-        for reader in self._other_readers():
-            with guard("pipeline.shutdown"):
-                reader.shutdown(timeout_millis=max(_LEAST_MILLIS, _left(deadline)))
-        with guard("pipeline.shutdown"):
-            self.tracer_provider.shutdown()
-        with guard("pipeline.shutdown"):
-            self.logger_provider.shutdown()
+        left = max(_LEAST_MILLIS, _left(deadline))
+        calls: dict[str, Callable[[], object]] = {
+            f"shutdown.{type(reader).__name__}.{number}": partial(reader.shutdown, timeout_millis=left)
+            for number, reader in enumerate(self._other_readers())
+        }
+        calls["shutdown.span_processors"] = self.tracer_provider.shutdown
+        calls["shutdown.log_processors"] = self.logger_provider.shutdown
+        within(monotonic() + left / 1000, calls)
         if HANDOVER.sink is self.worker and self.worker.outputs.console is None:
             HANDOVER.sink = Discard()
 

@@ -30,6 +30,7 @@ _SUPERVISORS = {
     "gunicorn.arbiter": ("Arbiter.run",),
 }
 """What a process runs that only watches others, by module."""
+_LAST = -1000
 
 
 class Lifecycle:
@@ -49,6 +50,11 @@ class Lifecycle:
             self._pipeline.supervise()
         for module, functions in _SUPERVISORS.items():
             register_post_import_hook(partial(self._watch, functions), module)
+        register_post_import_hook(self._join_multiprocessing, "multiprocessing.util")
+
+    def _join_multiprocessing(self, module: ModuleType) -> None:
+        """A process forked by `multiprocessing` ends by `os._exit` after its own finalizers: be the last of these."""
+        module.register_after_fork(self, lambda own: module.Finalize(None, own.exit, exitpriority=_LAST))
 
     def exit(self) -> None:
         """The interpreter's end."""

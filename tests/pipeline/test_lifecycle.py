@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from tests.exporter.server import OtlpServer, Reply
+from tests.instrumented import PROGRAMS
 from tests.pipeline.program import ended, environment, ready, started
 
 pytestmark = pytest.mark.integration
@@ -86,3 +89,47 @@ span('last')
     assert '"name": "last"' in done.stdout
     assert '"name": "orders"' in done.stdout
     assert [span.name for span in server.spans()] == ["last"]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_what_multiprocessing_s_children_emit_is_sent(server: OtlpServer, tmp_path: Path, method: str) -> None:
+    """They end without the interpreter's exit, but not without ours; the parent's records are its own."""
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from opentelemetry import trace
+
+def work(number):
+    trace.get_tracer("app").start_span(f"child {{number}}").end()
+    return number
+
+if __name__ == "__main__":
+    trace.get_tracer("app").start_span("parent").end()
+    context = multiprocessing.get_context("{method}")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        assert list(pool.map(work, range(4))) == [0, 1, 2, 3]
+    alone = context.Process(target=work, args=(4,))
+    alone.start()
+    alone.join()
+    assert alone.exitcode == 0
+""")
+    done = subprocess.run(
+        [PROGRAMS / "opentelemetry-instrument", sys.executable, str(script)],
+        env=environment(server, tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(span.name for span in server.spans()) == [*(f"child {n}" for n in range(5)), "parent"]
+
+
+def test_other_people_s_slow_exporters_keep_to_the_deadline(server: OtlpServer, tmp_path: Path) -> None:
+    """Upstream's gRPC exporters retry for ten seconds each; the process ends after the timeout all the same."""
+    grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    began = monotonic()
+    done = ended("span('last')", environment(server, tmp_path) | grpc | {"OTEL_DISTRO_SHUTDOWN_TIMEOUT": "1"})
+    assert done.returncode == 0
+    assert monotonic() - began < 8  # of it about two are the start; upstream alone takes over twenty
