@@ -26,7 +26,7 @@ check: setup ## lint, types, import contracts, documentation
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell
 	$(BIN)/python -m tools.reference --check
 
@@ -60,20 +60,9 @@ ci: check configs matrix ## everything that .ci/run checks
 configs: setup backends
 	$(BIN)/python -m tools.configs
 
-# The other Pythons, each in an environment of its own; one that is not here is named, never fetched.
 .PHONY: matrix
 matrix: setup
-	@own=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
-	for version in $(MATRIX); do \
-	    if [ $$version = $$own ]; then \
-	        continue; \
-	    elif python=$$(tools/python $$version); then \
-	        echo "matrix: unit tests on Python $$version"; \
-	        tools/uv run --quiet --isolated --locked --python $$python pytest -q -m "not integration and not e2e"; \
-	    else \
-	        echo "matrix: NOT RUN on Python $$version: that interpreter is not here"; \
-	    fi; \
-	done
+	@tools/matrix $(MATRIX)
 
 clean: ## remove .venv and all caches of the tree (not the servers' build cache)
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage htmlcov

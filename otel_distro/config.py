@@ -14,6 +14,7 @@ from otel_distro.config_parse import (
     headers,
     hosts,
     level,
+    limit,
     milliseconds,
     names,
     optional_path,
@@ -121,6 +122,30 @@ class Settings:
         "auto",
         choice("auto", "json", "text", "app"),
         "Console lines: json, text, app (the app's own handlers untouched); auto is text on a terminal, else json",
+    )
+    attribute_count: int | None = _own(
+        "",
+        limit,
+        "Most attributes of a span or log record, where no limit of its own is set",
+        name="OTEL_ATTRIBUTE_COUNT_LIMIT",
+    )
+    attribute_length: int | None = _own(
+        "",
+        limit,
+        "Longest text of an attribute of a span or log record, where no limit of its own is set",
+        name="OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    )
+    log_attribute_count: int | None = _own(
+        "",
+        limit,
+        "Most attributes of an exported log record; request id, user and their like do not count",
+        name="OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+    )
+    log_attribute_length: int | None = _own(
+        "",
+        limit,
+        "Longest text of an attribute of an exported log record",
+        name="OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
     )
     access_log: bool = _own("true", boolean, "Write `request_completed` per request in place of uvicorn's access lines")
     quiet_routes: tuple[str, ...] = _own(

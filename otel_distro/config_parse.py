@@ -44,6 +44,17 @@ def boolean(raw: str) -> bool:
     raise ValueError(message)
 
 
+def limit(raw: str) -> int | None:
+    """A whole number from 0 on; empty is no limit."""
+    value = raw.strip()
+    if not value:
+        return None
+    if not value.isdecimal():
+        message = "it takes a whole number from 0 on"
+        raise ValueError(message)
+    return int(value)
+
+
 def names(raw: str) -> tuple[str, ...]:
     """Names divided by commas."""
     return tuple(part.strip() for part in raw.split(",") if part.strip())

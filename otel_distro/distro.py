@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("otel_distro")
 _PREFIX = "otel_distro."
-OWN = frozenset({"fastapi", "sqlalchemy", "celery", "httpx", "logging", "structlog", "loguru"})
+OWN = frozenset({"fastapi", "sqlalchemy", "celery", "httpx", "logging", "structlog", "loguru", "threading"})
 """Names of instrumentors that are ours; upstream's of the same name is loaded only where the setting asks for it."""
 
 _COVERED_BY_ASGI = frozenset({"starlette", "asgi"})

@@ -27,8 +27,12 @@ OPTIONAL = (
     "uvicorn",
 )
 PROGRAM = """
-import importlib, json, logging, os, pkgutil, signal, sys, threading
+import importlib.util, json, logging, os, pkgutil, signal, sys, threading
 import opentelemetry.instrumentation.instrumentor, wrapt  # whatever these do is theirs
+try:
+    import exceptiongroup  # anyio's backport for Python 3.10: it sets sys.excepthook
+except ImportError:
+    pass
 from opentelemetry import metrics, propagate, trace
 
 def world():
@@ -45,6 +49,8 @@ def world():
     }
 
 name, deep, optional = json.loads(sys.argv[1])
+if deep and importlib.util.find_spec("exceptiongroup"):
+    import exceptiongroup  # on Python 3.10 it patches `traceback` and the hooks; anyio brings it
 before = world()
 module = importlib.import_module(name)
 if deep:

@@ -26,6 +26,7 @@ AREAS = {
     "loguru": "attributes",
     "sqlalchemy": "db",
     "structlog": "attributes",
+    "threading": "attributes",
 }
 """By folder of `instrumentation/`: the file of the catalogue that declares what it emits."""
 MACHINE = re.compile(r"/(?:root|work|home/[a-z]+)/|(?:pythonhosted|npmjs)[.]|proxy[.]golang|[.]debian[.]org")

@@ -22,6 +22,7 @@ from otel_distro.semconv.attributes import EXCEPTION_TYPE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_distro.logs.formatted import Formatted
     from otel_distro.record import LogRecord, Value
 
 _SUPPRESS_PLAIN = "suppress_instrumentation"
@@ -45,7 +46,7 @@ def wanted() -> bool:
 class Call:
     """A log call in progress on this thread; `source` is what the library passes to its handlers."""
 
-    __slots__ = ("attributes", "console", "name", "outer", "reached", "source")
+    __slots__ = ("attributes", "console", "formatted", "name", "outer", "reached", "source")
 
     def __init__(self, source: object = None) -> None:
         self.source = source
@@ -53,6 +54,7 @@ class Call:
         self.reached = False
         self.name: str | None = None
         self.attributes: dict[str, Value] | None = None
+        self.formatted: tuple[Formatted, ...] = ()
         self.outer = THREAD.call
         THREAD.call = self
 
@@ -79,24 +81,48 @@ class Call:
             with guard("logs.call"):
                 built = self.build()
                 if built is not None and not self._merged(built[0]):
-                    deliver(*built)
+                    deliver(*self._restricted(*built))
         finally:
             THREAD.busy = False
+
+    def preview(self) -> LogRecord | None:
+        """The whole record as it is now, for a handler that passes it on to another thread; not to be exported."""
+        built = self.build()
+        if built is None:
+            return None
+        if self._merged(built[0]):
+            return cast("Call", self.outer).preview()
+        record, error = self._restricted(*built)
+        record.export, record.console = False, True
+        complete(record, error)
+        return record
+
+    def _restricted(self, record: LogRecord, error: BaseException | None) -> tuple[LogRecord, BaseException | None]:
+        for formatted in self.formatted:
+            error = formatted.restrict(record, error)
+        return record, error
 
     def _merged(self, record: LogRecord) -> bool:
         outer = self.outer
         if outer is None or not outer.passed_on(record.scope, record.body):
             return False
+        outer.formatted = self.formatted or outer.formatted
         outer.merge(record.scope, console=self.console, attributes=cast("dict[str, Value] | None", record.attributes))
         return True
 
 
 def deliver(record: LogRecord, error: BaseException | None) -> None:
-    """Complete the record with the current span, the work in hand and the exception, and hand it over."""
+    """Complete the record and hand it over."""
+    if complete(record, error):
+        HANDOVER.sink.log(record)
+
+
+def complete(record: LogRecord, error: BaseException | None) -> bool:
+    """Add the current span, the work in hand and the exception; False when nobody is to have the record."""
     context = context_api.get_current()
     if context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get(_SUPPRESS_PLAIN):
         if not record.console:
-            return
+            return False
         record.export = False
     span = trace.get_current_span(context).get_span_context()
     record.trace_id = span.trace_id
@@ -110,12 +136,12 @@ def deliver(record: LogRecord, error: BaseException | None) -> None:
         yield_names(attributes, record.fields)
     if IDS[0] in attributes or IDS[1] in attributes:
         yield_names(attributes, {IDS[0]: f"{record.trace_id:032x}", IDS[1]: f"{record.span_id:016x}"})
-    HANDOVER.sink.log(record)
+    return True
 
 
 def _add_exception(record: LogRecord, attributes: dict[str, Value], error: BaseException) -> None:
-    where = recorded(error)
     fields = cast("Mapping[str, str]", record.fields)
+    where = recorded(error, record.trace_id, fields)
     if where is None:
         attributes.update(exception_attributes(error))
         if record.export:

@@ -29,7 +29,7 @@ PREFIX = "extra_"
 """Put before the name of an app's value that is also the name of one of our fields."""
 
 IDS = ("trace_id", "span_id")
-_RESERVED = {field.key for field in LOG_FIELDS} - {field.key for field in WORK} - {*IDS}
+RESERVED = {field.key for field in LOG_FIELDS} - {field.key for field in WORK} - {*IDS}
 """Ours on each record; names of ids and of the work in hand are taken when there are any (`yield_names`)."""
 _AS_IS = frozenset({bool, float, type(None)})
 _SCALARS = frozenset({str, bool, int, float, bytes})
@@ -68,7 +68,7 @@ def add(attributes: dict[str, Value], extras: Iterable[tuple[object, object]]) -
         name = key if type(key) is str else rendered(partial(str, key))
         kept = plain(value)
         if kept is not None and name:
-            if name in _RESERVED:
+            if name in RESERVED:
                 name = PREFIX + name
             attributes[name[:MAX_KEY]] = kept
 

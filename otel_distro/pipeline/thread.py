@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
 from otel_distro.guard import guard
+from otel_distro.logs.limit import limiter
 from otel_distro.logs.severity import severity
 from otel_distro.pipeline.access import line_of
 from otel_distro.pipeline.local_trace import Mode
@@ -70,6 +71,7 @@ class Worker:
         self._interval: float = settings.metric_interval / 1000
         self._lines: bool = settings.access_log
         self._least = severity(settings.log_level)
+        self._limit = limiter(settings)
         self.on_start: Callable[[], None] = _nothing
         """Called on the thread that starts the worker, once per process, before the first record is processed."""
         self.on_flush: Callable[[float], object] = _nothing
@@ -266,7 +268,7 @@ class Worker:
 
     def _log(self, record: LogRecord) -> None:
         if record.export:
-            self._add("logs", self.outputs.logs, record)
+            self._add("logs", self.outputs.logs, record if self._limit is None else self._limit(record))
 
     def _add(self, signal: str, exporters: Sequence[Exporter], item: Any) -> None:
         if not exporters:

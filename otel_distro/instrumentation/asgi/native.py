@@ -8,6 +8,8 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from otel_distro.guard import guard
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
@@ -25,15 +27,13 @@ class NativeTelemetry:
         self._before: WeakKeyDictionary[Any, dict[str, bool]] = WeakKeyDictionary()
 
     def switch_off(self, module: ModuleType, patches: Patches) -> None:
-        """For the apps to come, by the argument of FastAPI; for those that exist, in what they made of it."""
+        """In what the apps made of their `telemetry` argument: those that exist, and those to come."""
         fastapi = module.FastAPI
         if "telemetry" not in inspect.signature(fastapi.__init__).parameters:
             return
-        patches.replace(fastapi, "__init__", self._silent)
+        patches.replace(fastapi, "setup", self._silent)
         for app in [found for found in gc.get_objects() if issubclass(type(found), fastapi)]:
-            configured = _configuration(app)
-            self._before[app] = {signal: configured[signal] for signal in _SIGNALS if signal in configured}
-            configured.update(_OFF)
+            self._silence(app)
 
     def restore(self) -> None:
         """Give every app its own configuration back."""
@@ -41,12 +41,19 @@ class NativeTelemetry:
             _configuration(app).update(before)
         self._before.clear()
 
-    def _silent(self, init: Callable[..., None]) -> Callable[..., None]:
-        @wraps(init)
+    def _silence(self, app: Any) -> None:
+        configured = _configuration(app)
+        self._before[app] = {signal: configured[signal] for signal in _SIGNALS if signal in configured}
+        configured.update(_OFF)
+
+    def _silent(self, setup: Callable[..., None]) -> Callable[..., None]:
+        """Not `__init__`, which calls `setup` last: warnings of it shall name the app's file, not this one."""
+
+        @wraps(setup)
         def silent(app: Any, *args: Any, **kwargs: Any) -> None:
-            given = kwargs.get("telemetry") or {}
-            init(app, *args, **{**kwargs, "telemetry": {**given, **_OFF}})
-            self._before[app] = {signal: given.get(signal, True) for signal in _SIGNALS}
+            with guard("asgi.native"):
+                self._silence(app)
+            setup(app, *args, **kwargs)
 
         return silent
 

@@ -45,7 +45,9 @@ _ADDRESS, _PORT, _CLIENT, _AGENT = SERVER_ADDRESS.key, SERVER_PORT.key, CLIENT_A
 _PATH, _QUERY, _SCHEME, _VERSION = PATH.key, QUERY.key, SCHEME.key, NETWORK_PROTOCOL_VERSION.key
 
 _FAILED = Status(StatusCode.ERROR)
-_GONE = ("Cancelled", "ClientDisconnect", "WebSocketDisconnect")
+_CONTROL = (CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+_CANCELLED = {("trio", "Cancelled"), ("trio._core._exceptions", "Cancelled")}
+_GONE = _CANCELLED | {("starlette.requests", "ClientDisconnect"), ("starlette.websockets", "WebSocketDisconnect")}
 _SERVER_ERROR = 500
 _FINISH = guard("asgi.finish")
 _LEAVE = guard("asgi.leave")
@@ -123,7 +125,7 @@ class Observation:
     def failed(self, error: BaseException) -> None:
         """Remember, and record once, what left the application."""
         self.error = error
-        if isinstance(error, Exception) and not is_gone(error):
+        if not self._left(error) and not _is_control(error):
             with _RECORD:
                 record_exception(error, self.record_scope)
 
@@ -157,6 +159,10 @@ class Observation:
         """The attributes that are known at the end."""
         raise NotImplementedError
 
+    def _left(self, error: BaseException) -> bool:
+        """Whether the error only says that the client left; a server error was answered for another reason."""
+        return is_gone(error) and (self.status is None or self.status < _SERVER_ERROR)
+
     def _mark_error(self, attributes: dict[str, Any]) -> bool:
         """Add status and error type; whether the outcome is an error (a client that left is none)."""
         status, error = self.status, self.error
@@ -164,7 +170,7 @@ class Observation:
             attributes[_STATUS] = status
         if error is not None:
             attributes[_ERROR_TYPE] = exception_type(error)
-            return not is_gone(error)
+            return not self._left(error)
         if status is not None and status >= _SERVER_ERROR:
             attributes[_ERROR_TYPE] = str(status)
             return True
@@ -173,7 +179,17 @@ class Observation:
 
 def is_gone(error: BaseException) -> bool:
     """Whether this says that the client left, or that the server gave up: no failure of the application."""
-    return isinstance(error, (CancelledError, GeneratorExit)) or type(error).__name__ in _GONE
+    return isinstance(error, (CancelledError, GeneratorExit)) or _is_one_of(error, _GONE)
+
+
+def _is_control(error: BaseException) -> bool:
+    """Whether this only ends what runs: nothing that an application failed with."""
+    return isinstance(error, _CONTROL) or _is_one_of(error, _CANCELLED)
+
+
+def _is_one_of(error: BaseException, names: set[tuple[str, str]]) -> bool:
+    kind = type(error)  # by name, as nothing is imported for this
+    return (kind.__module__, kind.__qualname__) in names
 
 
 def request_attributes(scope: Scope, options: ServerOptions, found: Found) -> dict[str, Any]:

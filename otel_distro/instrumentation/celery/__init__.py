@@ -10,6 +10,7 @@ from otel_distro._version import __version__
 from otel_distro.instrumentation import Instrumentor, StandBack
 from otel_distro.instrumentation.celery.execute import Execution
 from otel_distro.instrumentation.celery.publish import Sender
+from otel_distro.instrumentation.celery.worker import Worker
 from otel_distro.semconv.messaging import SCOPE
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ class CeleryInstrumentor(Instrumentor):
 
     _amqp: type | None = None
     _execution: Execution | None = None
+    _worker: Worker | None = None
     _upstream = StandBack("instrument")
 
     def hooks(self) -> dict[str, Callable[[ModuleType, dict[str, Any]], None]]:
-        """Publishing in `celery.app.amqp`, runs in `celery.app.trace`; both imported by need."""
+        """Publishing in `celery.app.amqp`, runs in `celery.app.trace`, a worker's own lines; all imported by need."""
         return {
             "celery.app.amqp": self._hook_publish,
             "celery.app.trace": self._hook_execute,
+            "celery.worker.request": lambda module, _options: self._watched().watch_requests(module.Request),
+            "celery.worker.strategy": lambda module, _options: self._watched().watch_messages(module),
             "opentelemetry.instrumentation.celery": self._hook_upstream,
         }
 
@@ -46,6 +50,10 @@ class CeleryInstrumentor(Instrumentor):
             self._execution = Execution(_tracer(options), module.signals, control)
             self._execution.connect()
 
+    def _watched(self) -> Worker:
+        self._worker = self._worker or Worker()
+        return self._worker
+
     def _hook_upstream(self, module: ModuleType, _options: dict[str, Any]) -> None:
         self._upstream.hold(module.CeleryInstrumentor)
 
@@ -57,6 +65,9 @@ class CeleryInstrumentor(Instrumentor):
         if self._execution is not None:
             self._execution.disconnect()
             self._execution = None
+        if self._worker is not None:
+            self._worker.release()
+            self._worker = None
         self._upstream.release()
 
 

@@ -1,4 +1,4 @@
-"""The two methods of `logging` that each record passes: to all of its handlers, and to one of them."""
+"""The methods of `logging` that each record passes: to all of its handlers, to one of them, to its formatter."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from otel_distro.instrumentation.logging.formatter import EVENT, PLAIN, format_event, kind_of, learn, run
+from otel_distro.instrumentation.logging.queued import KEY, is_queue, keep_line, print_kept
 from otel_distro.instrumentation.logging.stdlib import StdlibCall
 from otel_distro.logs.call import THREAD, wanted
 from otel_distro.logs.stream import is_console, is_console_path
+from otel_distro.record import HANDOVER, Discard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class Patch:
-    """Our versions of `Logger.callHandlers` and `Handler.handle`, in place until `remove`.
+    """Our versions of `Logger.callHandlers`, `Handler.handle` and `Handler.format`, in place until `remove`.
 
     Methods, not a handler on the root logger: that would silence `lastResort` and `basicConfig`, is thrown
     away by Celery and `dictConfig`, and does not see loggers that do not propagate (uvicorn's).
@@ -31,6 +34,7 @@ class Patch:
         self._replace(logging.Logger, "callHandlers", self._call_handlers)
         if own_console:
             self._replace(logging.Handler, "handle", self._handle)
+        self._replace(logging.Handler, "format", self._format)
 
     def remove(self) -> None:
         """Put the original methods back, or go to sleep below a patch that was put over ours meanwhile."""
@@ -69,11 +73,33 @@ class Patch:
 
         def handle(self: logging.Handler, record: logging.LogRecord) -> Any:
             call = THREAD.call
-            if call is None or call.source is not record or not patch.active or not writes_to_console(self):
+            if call is None or call.source is not record:
+                if KEY in record.__dict__ and patch.active and type(HANDOVER.sink) is not Discard:
+                    return print_kept(self, record) if writes_to_console(self) else original(self, record)
+                return original(self, record)
+            if not patch.active or not writes_to_console(self):
+                if patch.active and is_queue(self):
+                    keep_line(record, call)
                 return original(self, record)
             return take_line(self, record, call)  # type: ignore[arg-type]
 
         return handle
+
+    def _format(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        patch = self
+
+        def format(self: logging.Handler, record: logging.LogRecord) -> Any:  # noqa: A001 - logging's name
+            call = THREAD.call
+            if call is None or call.source is not record or not patch.active:
+                return original(self, record)
+            kind = PLAIN if self.formatter is None else kind_of(self.formatter)
+            if kind == PLAIN:
+                return original(self, record)
+            if kind == EVENT:
+                return format_event(self.formatter, record, call, render=True)
+            return learn(lambda: original(self, record), self.formatter, record, call)
+
+        return format
 
 
 def take_line(handler: logging.Handler, record: logging.LogRecord, call: StdlibCall) -> Any:
@@ -83,6 +109,8 @@ def take_line(handler: logging.Handler, record: logging.LogRecord, call: StdlibC
         call.console = True
         if isinstance(accepted, logging.LogRecord):
             call.shown = accepted
+        if handler.formatter is not None:
+            run(handler.formatter, call.shown, call)
         if getattr(handler, "stream", None) is sys.stdout:
             with suppress(OSError, ValueError):
                 handler.flush()  # as before, what the app printed comes before what it logged

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_distro.guard import guard, rendered
 from otel_distro.logs.call import Call
+from otel_distro.logs.event import body_key, event_text, extras
 from otel_distro.logs.severity import severity
 from otel_distro.logs.stream import is_console
 from otel_distro.logs.value import MAX_BODY, add, cut
@@ -28,14 +29,6 @@ _LEVELS = {
     "FATAL": "CRITICAL",
     "MSG": "INFO",
 }
-_BODIES = ("event", "message", "msg")
-"""What the event is called, before and after structlog's `EventRenamer`."""
-_ELSEWHERE = frozenset({
-    *("level", "log_level", "level_number", "timestamp", "logger", "logger_name", "thread_name"),
-    *("exc_info", "stack_info", "exception", "stack", "positional_args"),
-    *("pathname", "filename", "lineno", "func_name"),
-})  # fmt: skip
-"""Values that structlog's own processors add, and that a record has a field for."""
 _RENDERERS = ("structlog.dev", "structlog.processors")
 _PRINTERS = "structlog._output"
 
@@ -111,7 +104,7 @@ class EventCall(Call):
         values = self.values
         if values is None or (self.wrapped.is_stdlib and not self.reached):
             return None
-        key = next((name for name in _BODIES if name in values), None)
+        key = body_key(values)
         body = self.event if key is None else values[key]
         level = _LEVELS.get(self.method.upper(), self.method.upper())
         number = logging.getLevelName(level)
@@ -120,8 +113,8 @@ class EventCall(Call):
             severity(number if isinstance(number, int) else logging.INFO),
             level,
             self._scope(values),
-            cut(rendered(lambda: _text(body, values.get("positional_args"))), MAX_BODY),
-            attributes=self._attributes(values, key),
+            cut(rendered(lambda: event_text(body, values.get("positional_args"))), MAX_BODY),
+            attributes=self._attributes(values),
             console=self.console,
         )
         return record, self.error
@@ -130,7 +123,7 @@ class EventCall(Call):
         name = self.name or values.get("logger") or getattr(self.wrapped.logger, "name", None)
         return name if type(name) is str else self.location[3] if self.location else "structlog"
 
-    def _attributes(self, values: Mapping[str, Any], body: str | None) -> dict[str, Value]:
+    def _attributes(self, values: Mapping[str, Any]) -> dict[str, Value]:
         attributes: dict[str, Value] = dict(self.attributes or {})
         if self.location:
             (
@@ -142,10 +135,7 @@ class EventCall(Call):
         thread = threading.current_thread().name
         if thread != "MainThread":
             attributes["thread.name"] = thread
-        add(
-            attributes,
-            [(k, v) for k, v in values.items() if k != body and k not in _ELSEWHERE and k[:1] != "_"],
-        )
+        add(attributes, extras(values))
         if self.error is None and isinstance(values.get("exception"), str):
             attributes["exception.stacktrace"] = cut(values["exception"], MAX_BODY)
         if isinstance(values.get("stack"), str):
@@ -155,10 +145,6 @@ class EventCall(Call):
 
 def _as_is(logger: Any, method: str, values: Any) -> Any:  # noqa: ARG001 - a processor's signature
     return values
-
-
-def _text(event: object, arguments: Any) -> str:
-    return str(event) % arguments if arguments else str(event)
 
 
 def _error(exc_info: object) -> BaseException | None:

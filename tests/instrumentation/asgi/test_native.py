@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from typing import Any
 
 from fastapi import BackgroundTasks, Depends, FastAPI
@@ -75,6 +76,16 @@ async def test_the_apps_own_configuration_is_given_back(telemetry: Telemetry, ca
     await call(silent, "/none")
     await call(speaking, "/none")
     assert len(telemetry.spans()) == 1
+
+
+def test_fastapis_warnings_name_the_apps_file(instrumented: None) -> None:
+    """A deprecated argument is reported where the app gives it, as without us."""
+    if not NATIVE:
+        return
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        FastAPI(root_path="/api")
+    assert [warning.filename for warning in seen] == [__file__]
 
 
 def metric_scopes(telemetry: Telemetry, name: str) -> list[str]:

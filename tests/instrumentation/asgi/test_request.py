@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,10 +13,12 @@ from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from otel_distro.instrumentation.logging import LoggingInstrumentor
 from tests.conftest import Telemetry
 from tests.instrumentation.asgi.conftest import Call
 from tests.instrumentation.asgi.scopes import ignore, receive_nothing, scope_of
@@ -179,6 +183,84 @@ async def test_an_unhandled_exception_is_recorded_once_and_raised_on(telemetry: 
     assert dict(record.fields or {}) == {"request_id": attributes["request_id"]}
     with pytest.raises(RuntimeError, match=r"^broken$"):
         await app({**scope_of("/fail")}, receive_nothing, ignore)
+
+
+async def test_an_exception_object_raised_again_is_recorded_again(telemetry: Telemetry) -> None:
+    """Two requests raise the same object: each has its record, and the server's line about each its own ids."""
+    app, error, logger = FastAPI(), ValueError("always"), logging.getLogger("server")
+
+    @app.get("/fail")
+    async def fail() -> None:
+        raise error
+
+    async def serve() -> None:
+        with suppress(ValueError):
+            try:
+                await app({**scope_of("/fail")}, receive_nothing, ignore)
+            finally:
+                logger.error("Exception in ASGI application", exc_info=True)
+
+    LoggingInstrumentor().instrument()
+    try:
+        await asyncio.create_task(serve())
+        await asyncio.create_task(serve())
+        logger.error("Exception elsewhere", exc_info=error)
+    finally:
+        LoggingInstrumentor().uninstrument()
+    traces = [span.context.trace_id for span in telemetry.spans() if span.context]
+    records = [record for record in telemetry.logs() if record.event_name == "exception"]
+    lines = telemetry.logs("Exception in ASGI application")
+    assert [record.trace_id for record in records] == [line.trace_id for line in lines] == traces
+    assert len(set(traces)) == 2
+    assert all("exception.stacktrace" not in (line.attributes or {}) for line in lines)
+    (elsewhere,) = telemetry.logs("Exception elsewhere")
+    assert (elsewhere.trace_id, dict(elsewhere.fields or {})) == (0, {})
+    assert "exception.stacktrace" in (elsewhere.attributes or {})
+
+
+class Cancelled(Exception):  # noqa: N818 - named as trio's
+    """An app's own, of an order that was."""
+
+
+class StopEverythingError(BaseException):
+    """Not an `Exception`, like a `BaseExceptionGroup`."""
+
+
+@pytest.mark.parametrize("kind", [Cancelled, StopEverythingError])
+async def test_what_escapes_is_an_error_whatever_its_class(telemetry: Telemetry, kind: type[BaseException]) -> None:
+    """A class with the name of one that says "the client left" or above `Exception`, fails the span and is recorded."""
+    app = FastAPI()
+
+    @app.get("/fail")
+    async def fail() -> None:
+        raise kind
+
+    with pytest.raises(kind):
+        await app(scope_of("/fail"), receive_nothing, ignore)
+    (span,) = telemetry.spans()
+    assert ((span.attributes or {})["error.type"], span.status.status_code) == (
+        f"{__name__}.{kind.__name__}",
+        StatusCode.ERROR,
+    )
+    (record,) = [record for record in telemetry.logs() if record.event_name == "exception"]
+    assert "exception.stacktrace" in (record.attributes or {})
+
+
+async def test_a_client_that_leaves_is_no_error_unless_the_answer_was_one(telemetry: Telemetry) -> None:
+    """Starlette's ClientDisconnect is no failure; after a 500 was sent it does not hide that one."""
+
+    async def leave(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/500":
+            await send({"type": "http.response.start", "status": 500, "headers": []})
+        raise ClientDisconnect
+
+    app = Starlette()
+    app.middleware_stack = leave
+    for path in ("/left", "/500"):
+        with pytest.raises(ClientDisconnect):
+            await app(scope_of(path), receive_nothing, ignore)
+    left, failed = telemetry.spans()
+    assert (left.status.status_code, failed.status.status_code) == (StatusCode.UNSET, StatusCode.ERROR)
 
 
 async def test_a_handled_5xx_is_an_error_and_a_4xx_is_none(telemetry: Telemetry, call: Call) -> None:

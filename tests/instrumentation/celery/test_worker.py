@@ -180,6 +180,39 @@ def test_a_terminated_run_is_revoked(
     assert span["status"] == "UNSET"
 
 
+def test_the_workers_own_lines_are_in_the_publishers_trace(
+    orders: Celery,
+    start: Callable[..., Worker],
+    telemetry: Telemetry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the main process logs of a message (received, over its time, revoked) has the publisher's ids."""
+    monkeypatch.setenv("RECORD_LINES", "1")
+    monkeypatch.setenv("OTEL_DISTRO_LOG_FORMAT", "app")
+    token = CURRENT.set(Work({"request_id": "r-9"}))
+    result = orders.tasks["orders.wait"].apply_async((str(tmp_path / "running"), 60), soft_time_limit=1)
+    late = orders.tasks["orders.pack"].apply_async((1,), expires=-1)
+    CURRENT.reset(token)
+    worker = start("-P", "prefork", "-c", "1")
+    assert "SoftTimeLimitExceeded" in repr(result.get(timeout=60, propagate=False))
+    late.get(timeout=60, propagate=False)
+    lines = [line for line in worker.stop() if "log" in line]
+    spans = {span.name: span.context for span in telemetry.spans()}
+    for text, task in (
+        (f"Task orders.wait[{result.id}] received", "wait"),
+        (f"Soft time limit (1s) exceeded for orders.wait[{result.id}]", "wait"),
+        (f"Task orders.pack[{late.id}] received", "pack"),
+        (f"Discarding revoked task: orders.pack[{late.id}]", "pack"),
+    ):
+        found = [line for line in lines if line["log"] == text]
+        assert len(found) == worker.output.count(text) > 0  # under load Celery says "Soft time limit" twice
+        assert {line["trace_id"] for line in found} == {f"{spans[f'publish orders.{task}'].trace_id:032x}"}
+        assert all(line["fields"] == {"request_id": "r-9"} for line in found)
+    [ready] = [line for line in lines if line["log"].endswith(" ready.")]
+    assert (int(ready["trace_id"], 16), ready["fields"]) == (0, {})
+
+
 def test_messages_of_ours_run_without_us(orders: Celery, redis_url: str, tmp_path: Path, telemetry: Telemetry) -> None:
     """A worker that knows nothing of this distribution accepts and runs what we publish."""
     program = (

@@ -18,6 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from otel_distro.context.baggage import FirstPartyBaggagePropagator
 from otel_distro.instrumentation.celery import CeleryInstrumentor
+from otel_distro.instrumentation.logging import LoggingInstrumentor
 from otel_distro.record import HANDOVER, LogRecord, Measurement
 from tests.instrumentation.celery.orders import register
 
@@ -73,6 +74,8 @@ trace.set_tracer_provider(provider)
 propagate.set_global_textmap(CompositePropagator([TraceContextTextMapPropagator(), FirstPartyBaggagePropagator()]))
 HANDOVER.sink = sink
 CeleryInstrumentor().instrument()
+if "RECORD_LINES" in os.environ:
+    LoggingInstrumentor().instrument()
 
 app = Celery("orders", broker=os.environ["BROKER_URL"], backend=os.environ["BROKER_URL"])
 app.conf.task_default_queue = os.environ["QUEUE"]

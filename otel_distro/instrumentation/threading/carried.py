@@ -1,0 +1,47 @@
+"""What one thread hands to another: the OpenTelemetry context and the work in hand, and no other variable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry import context as context_api
+
+from otel_distro.context.work import CURRENT
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+    from opentelemetry.context import Context
+
+    from otel_distro.context.work import Work
+
+KEY = "_otel_distro_carried"
+"""The attribute of a thread or work item that holds it, until it runs."""
+
+
+class Carried:
+    """Current inside of `with`, once; before and after, the thread has what it had."""
+
+    __slots__ = ("_attached", "_set", "context", "work")
+
+    _attached: Token[Context]
+    _set: Token[Work | None]
+
+    def __init__(self, context: Context, work: Work | None) -> None:
+        self.context = context
+        self.work = work
+
+    def __enter__(self) -> None:
+        self._attached = context_api.attach(self.context)
+        self._set = CURRENT.set(self.work)
+
+    def __exit__(self, *_error: object) -> None:
+        CURRENT.reset(self._set)
+        context_api.detach(self._attached)
+
+
+def in_hand() -> Carried | None:
+    """What the caller's thread has in hand; None when that is nothing."""
+    context = context_api.get_current()
+    work = CURRENT.get()
+    return Carried(context, work) if context or work is not None else None
