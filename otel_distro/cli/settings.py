@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from otel_distro.cli.page import add_page_options, code, deliver, document, table
 from otel_distro.cli.terminal import say_json
 from otel_distro.config import OTLP_SETTINGS, SETTINGS
+from otel_distro.config_upstream import HONOURED
 
 if TYPE_CHECKING:
     import argparse
@@ -24,6 +25,9 @@ take `true` or `false`."""
 OTLP_HEAD = """Each of these may be set for one signal alone: put `TRACES_`, `METRICS_` or `LOGS_` after
 `OTLP_`, as in `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`. The general endpoint gets `/v1/traces`, `/v1/metrics` or
 `/v1/logs` appended; one for a signal is used as it is."""
+
+UPSTREAM_HEAD = """Others read these; they mean here what they mean there. `docs/limits.md` names the few standard
+variables that have no effect."""
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,13 +58,16 @@ def page() -> str:
     standard = [setting for setting in SETTINGS.values() if setting.standard]
     return document(
         HEAD,
-        "## Our own",
-        _rows(own),
         "## Standard ones",
         _rows(standard),
         "## Where OTLP goes",
         OTLP_HEAD,
         _rows(OTLP_SETTINGS.values()),
+        "## Our own",
+        _rows(own),
+        "## Read by the SDK and upstream's loader",
+        UPSTREAM_HEAD,
+        table(("Variable", "Meaning"), ((code(name), brief) for name, brief in HONOURED.items())),
     )
 
 

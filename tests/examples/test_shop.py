@@ -19,6 +19,8 @@ from tests.examples.shop_process import EXAMPLES, PATIENCE, UVICORN, WORKER, Sho
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.integration
+
 DIGITS = b"0123456789abcdef"
 
 
