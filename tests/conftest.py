@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from otel_distro import config
 from otel_distro.pipeline import Pipeline
 from otel_distro.pipeline.thread import Outputs
 from otel_distro.record import HANDOVER
+from tests.in_memory import InMemoryExporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,32 +24,6 @@ if TYPE_CHECKING:
 
 _EXEMPLARS_OFF = {"OTEL_METRICS_EXEMPLAR_FILTER": "always_off"}
 """The first span of each bucket would carry `otel_distro.exemplar`; tests of exemplars have a pipeline of their own."""
-
-
-class InMemoryExporter:
-    """Keeps what it is given; an `otel_distro.exporter.Exporter`."""
-
-    waiting_bytes = 0
-
-    def __init__(self) -> None:
-        self.items: list[Any] = []
-        self.dropped: Counter[str] = Counter()
-        self.exports: Counter[str] = Counter()
-
-    def add(self, item: Any) -> None:
-        self.items.append(item)
-
-    def seal(self) -> None:
-        """Batches do not matter here."""
-
-    def reset(self) -> None:
-        self.items = []
-
-    def flush(self, deadline: float) -> bool:
-        return True
-
-    def shutdown(self, deadline: float) -> None:
-        """Nothing to let go of."""
 
 
 class Telemetry:

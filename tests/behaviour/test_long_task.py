@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from otel_distro import config
 from otel_distro.pipeline import Pipeline
 from otel_distro.pipeline.thread import Outputs
-from tests.conftest import InMemoryExporter
+from tests.in_memory import InMemoryExporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from time import monotonic, time_ns
 from typing import Any
@@ -21,37 +20,9 @@ from otel_distro.pipeline.span import Span
 from otel_distro.pipeline.thread import Outputs
 from otel_distro.record import LogRecord
 from otel_distro.semconv import db, http
+from tests.in_memory import InMemoryExporter
 
 SECOND = 10**9
-
-
-class Memory:
-    """Keeps what it is given; an `otel_distro.exporter.Exporter`."""
-
-    waiting_bytes = 0
-
-    def __init__(self) -> None:
-        self.items: list[Any] = []
-        self.dropped: Counter[str] = Counter()
-        self.exports: Counter[str] = Counter()
-
-    def add(self, item: Any) -> None:
-        """Keep it."""
-        self.items.append(item)
-
-    def seal(self) -> None:
-        """Batches do not matter here."""
-
-    def reset(self) -> None:
-        """Forget all."""
-        self.items = []
-
-    def flush(self, deadline: float) -> bool:
-        """Nothing waits."""
-        return True
-
-    def shutdown(self, deadline: float) -> None:
-        """Nothing to let go of."""
 
 
 class Observed:
@@ -66,7 +37,7 @@ class Observed:
         readers: Sequence[MetricReader] = (),
         exporting: bool = True,
     ) -> None:
-        self._spans, self._logs, self.lines = Memory(), Memory(), list[LogRecord]()
+        self._spans, self._logs, self.lines = InMemoryExporter(), InMemoryExporter(), list[LogRecord]()
         self.reader = InMemoryMetricReader()
         self.pipeline = Pipeline(config.load(environ or {}), Resource({"service.name": "test"}), own_instance_id=False)
         outputs = Outputs([self._spans] if exporting else [], [self._logs], console=self.lines.extend)
