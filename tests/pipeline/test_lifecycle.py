@@ -133,3 +133,21 @@ def test_other_people_s_slow_exporters_keep_to_the_deadline(server: OtlpServer, 
     done = ended("span('last')", environment(server, tmp_path) | grpc | {"OTEL_DISTRO_SHUTDOWN_TIMEOUT": "1"})
     assert done.returncode == 0
     assert monotonic() - began < 8  # of it about two are the start; upstream alone takes over twenty
+
+
+def test_the_deadline_is_spent_once(server: OtlpServer, tmp_path: Path) -> None:
+    """A flush that gave up (at the end of the lifespan) leaves the exit that follows one short last try."""
+    server.replies = [Reply(hang=True)]
+    program = "span('last'); began = time.monotonic(); pipeline.worker.flush(1500); print(time.monotonic() - began)"
+    began = monotonic()
+    done = ended(f"{program}\nbegan = time.monotonic()", environment(server, tmp_path))
+    flushed = float(done.stdout)
+    assert 1.4 < flushed
+    assert monotonic() - began - flushed < 1.9 + _start(server, tmp_path)
+
+
+def _start(server: OtlpServer, folder: Path) -> float:
+    """How long the same process takes that emits nothing."""
+    began = monotonic()
+    ended("", environment(server, folder))
+    return monotonic() - began
