@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _TICK = 0.1
 _SLICE_NS = 500_000
+_HURRIED_SLICE_NS = 5_000_000
 _PAUSE = 0.0002
 _RECORD_BYTES = 1024
 """What a waiting record counts for in the buffer's budget; the text of a log record counts besides."""
@@ -212,22 +213,24 @@ class Worker:
                     self._changed.wait(_TICK)
                 asked, export, self._export = self._asked, self._export, False
             with guard("pipeline"):
-                self._drain()
+                self._drain(hurried=export)
                 self._send(everything=export)
             if asked != self._answered:
                 with self._changed:
                     self._answered = asked
                     self._changed.notify_all()
 
-    def _drain(self) -> None:
+    def _drain(self, *, hurried: bool = False) -> None:
         """Process what waits, at most half a millisecond at a time; the event loop gets the interpreter in between.
 
         What comes meanwhile is for the next round: lines, metrics and those who asked for a flush wait no longer.
+        `hurried`: somebody waits for a flush, so slices are as long as the interpreter lets a thread run anyway.
         """
+        slice_ns = _HURRIED_SLICE_NS if hurried else _SLICE_NS
         buffer = self._buffer
         left = len(buffer)
         while left and buffer:
-            until = perf_counter_ns() + _SLICE_NS
+            until = perf_counter_ns() + slice_ns
             with self._aggregator.lock:
                 while left and buffer and perf_counter_ns() < until:
                     self._process(buffer.popleft())
@@ -235,7 +238,7 @@ class Worker:
             self._print()
             if left:
                 self._send(everything=False)
-                sleep(_PAUSE)
+                sleep(0.0 if hurried else _PAUSE)
         if not buffer:
             self._text = 0
         self._print()
