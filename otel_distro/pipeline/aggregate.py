@@ -8,7 +8,6 @@ from threading import Lock
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from otel_distro.pipeline.local_trace import Mode
 from otel_distro.semconv import METRICS
 from otel_distro.semconv.attributes import EXEMPLAR
 
@@ -206,8 +205,3 @@ class Aggregator:
         now = time_ns()
         for stream in self._by_metric.get(measurement.metric.name, ()):
             stream.record(measurement.key, measurement.value, now)
-
-
-def exportable(span: Span) -> bool:
-    """Whether the span leaves the process by what is known now."""
-    return span.local.mode == Mode.EXPORT or bool(span.local.verdict)
