@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import propagate
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, Resource
 from opentelemetry.sdk.trace import sampling
+from opentelemetry.util._importlib_metadata import entry_points  # as the loader's: the disk is searched once
 
 from otel_distro import config
 from otel_distro._version import __version__
@@ -28,11 +28,15 @@ from otel_distro.pipeline.sampling import otel_distro_ratio
 from otel_distro.pipeline.thread import Outputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.sdk._logs import LogRecordProcessor
+    from opentelemetry.sdk.metrics.view import View
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
 
     from otel_distro.config import Settings
     from otel_distro.exporter import Exporter
-    from otel_distro.record import LogRecord
 
 _logger = logging.getLogger("otel_distro")
 _OTLP = frozenset({"otlp", "otlp_proto_http"})
@@ -45,35 +49,58 @@ _EXPORTER_SETTING = {
 _CONSOLE_FIELDS = ("service.name", "service.version", "deployment.environment.name")
 
 
-def assemble(settings: Settings, **attributes: str) -> Pipeline:
+class Given(NamedTuple):
+    """What a configurator of the user's own gives in code: under the names of upstream's, and metric views."""
+
+    auto_instrumentation_version: str | None = None
+    resource_attributes: Mapping[str, Any] | None = None
+    sampler: sampling.Sampler | None = None
+    id_generator: IdGenerator | None = None
+    span_processors: Sequence[SpanProcessor] = ()
+    log_record_processors: Sequence[LogRecordProcessor] = ()
+    views: Sequence[View] = ()
+
+
+_NOTHING = Given()
+
+
+def assemble(settings: Settings, given: Given = _NOTHING) -> Pipeline:
     """Build the pipeline that the settings ask for; what can't be had is one line that names its setting."""
     for problem in settings.problems:
         _logger.warning("%s", problem)
-    resource = _resource(attributes)
     chosen = "service.instance.id" in config.environment("OTEL_RESOURCE_ATTRIBUTES")
+    chosen = chosen or SERVICE_INSTANCE_ID in (given.resource_attributes or {})
+    resource = _resource(given, own_instance_id=not chosen)
     pipeline = Pipeline(settings, resource, own_instance_id=not chosen)
     build = _Build(settings, pipeline)
     outputs = Outputs(build.spans(), build.logs(), build.reader, build.console())
-    pipeline.build(outputs, readers=build.readers, sampler=_sampler(), **_id_generator())
+    ids = _id_generator() if given.id_generator is None else {"id_generator": given.id_generator}
+    pipeline.build(outputs, readers=build.readers, sampler=given.sampler or _sampler(), views=given.views, **ids)
+    for span_processor in given.span_processors or ():
+        pipeline.tracer_provider.add_span_processor(span_processor)
+    for log_record_processor in given.log_record_processors or ():
+        pipeline.logger_provider.add_log_record_processor(log_record_processor)
     return pipeline
 
 
-def start(settings: Settings, **attributes: str) -> Pipeline:
+def start(settings: Settings, given: Given = _NOTHING) -> Pipeline:
     """Assemble, make global, and tie to the process's life."""
-    pipeline = assemble(settings, **attributes)
+    pipeline = assemble(settings, given)
     pipeline.install()
     set_propagators(settings)
     Lifecycle(pipeline, settings.shutdown_timeout).attach()
     return pipeline
 
 
-def _resource(attributes: dict[str, str]) -> Resource:
-    own = {"telemetry.distro.name": "otel-distro", "telemetry.distro.version": __version__}
-    resource = Resource.create({**own, **{key.replace("_", "."): value for key, value in attributes.items() if value}})
-    if "service.instance.id" not in config.environment("OTEL_RESOURCE_ATTRIBUTES"):
-        kept = {key: value for key, value in resource.attributes.items() if key != SERVICE_INSTANCE_ID}
-        return Resource(kept, resource.schema_url)
-    return resource
+def _resource(given: Given, *, own_instance_id: bool) -> Resource:
+    attributes = {"telemetry.distro.name": "otel-distro", "telemetry.distro.version": __version__}
+    if given.auto_instrumentation_version:
+        attributes["telemetry.auto.version"] = given.auto_instrumentation_version
+    resource = Resource.create({**attributes, **(given.resource_attributes or {})})
+    if not own_instance_id:
+        return resource
+    kept = {key: value for key, value in resource.attributes.items() if key != SERVICE_INSTANCE_ID}
+    return Resource(kept, resource.schema_url)
 
 
 class _Build:
@@ -152,15 +179,14 @@ class _Build:
         _logger.warning("%s=%s: there is no such exporter installed, it is left out", _EXPORTER_SETTING[signal], name)
         return None
 
-    def console(self) -> Callable[[Sequence[LogRecord]], None] | None:
+    def console(self) -> Console | None:
         """The console, unless lines are left to the app's own handlers."""
         kind = line_format(self._settings.log_format)
         if kind == "app":
             return None
         resource = self._pipeline.resource.attributes
         fields = {key: str(resource[key]) for key in _CONSOLE_FIELDS if key in resource}
-        render, console = renderer(kind, fields), Console()
-        return lambda records: console.write([render(record) for record in records])
+        return Console(renderer(kind, fields))
 
 
 def _sampler() -> sampling.Sampler | None:

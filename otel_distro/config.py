@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_distro.config_parse import (
     boolean,
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 SIGNALS = ("traces", "metrics", "logs")
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One environment variable: name, default as it would be typed, parser, and the sentence the docs print."""
 
     name: str
@@ -43,11 +42,10 @@ class Setting:
 
 
 def _own(default: str, parse: Callable[[str], Any], brief: str, *, name: str = "", secret: bool = False) -> Any:
-    return field(metadata={"row": (name, default, parse, brief, secret)})
+    return Setting(name, default, parse, brief, secret, standard=bool(name))
 
 
-@dataclass(frozen=True)
-class Otlp:
+class Otlp(NamedTuple):
     """Where and how one signal is sent by OTLP, per the OTLP exporter specification."""
 
     endpoint: str
@@ -60,9 +58,11 @@ class Otlp:
     client_certificate: Path | None
 
 
-@dataclass(frozen=True)
-class Settings:
-    """All settings in force; field `x_y` is the variable `OTEL_DISTRO_X_Y` unless its row names another one."""
+class Settings(NamedTuple):
+    """All settings in force; field `x_y` is the variable `OTEL_DISTRO_X_Y` unless its row names another one.
+
+    A field's default is its row in `SETTINGS`, not its value: only `load()` makes these.
+    """
 
     disabled: bool = _own("false", boolean, "Switch the whole distribution off", name="OTEL_SDK_DISABLED")
     config_file: str = _own(
@@ -185,22 +185,15 @@ class Settings:
         "~/.cache/otel-distro", optional_path, "Where per-host state is kept: identity key, viewer database"
     )
     viewer_db: Path | None = _own("", optional_path, "The viewer's database; unset: viewer.db in the cache directory")
-    otlp: Mapping[str, Otlp] = field(default_factory=dict)
+    otlp: Mapping[str, Otlp] = MappingProxyType({})
     problems: tuple[str, ...] = ()
 
 
-def _rows() -> dict[str, Setting]:
-    rows = {}
-    for item in fields(Settings):
-        if "row" not in item.metadata:
-            continue
-        name, default, parse, brief, secret = item.metadata["row"]
-        variable = name or f"OTEL_DISTRO_{item.name.upper()}"
-        rows[item.name] = Setting(variable, default, parse, brief, secret, standard=bool(name))
-    return rows
-
-
-SETTINGS: dict[str, Setting] = _rows()
+SETTINGS: dict[str, Setting] = {
+    name: row._replace(name=row.name or f"OTEL_DISTRO_{name.upper()}")
+    for name, row in Settings._field_defaults.items()
+    if isinstance(row, Setting)
+}
 """Every setting of one value, by its field in `Settings`."""
 
 OTLP_SETTINGS: dict[str, Setting] = {

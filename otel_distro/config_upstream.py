@@ -23,6 +23,8 @@ HONOURED: dict[str, str] = {
     "OTEL_PYTHON_HTTPX_EXCLUDED_URLS": "The same for calls by httpx",
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST": "Request headers recorded on the server span",
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE": "Response headers recorded on the server span",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST": "Request headers recorded on httpx's client span",
+    "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE": "Response headers recorded on httpx's client span",
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS": "Captured headers whose values are hidden",
 }
 """By name: what it sets."""

@@ -5,36 +5,42 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from opentelemetry.sdk._configuration import _BaseConfigurator, _OTelSDKConfigurator
-
 from otel_distro import config
 from otel_distro.guard import rendered
 
 _logger = logging.getLogger("otel_distro")
 
 
-class Configurator(_BaseConfigurator):
-    """Entry point `otel_distro` of `opentelemetry_configurator`."""
+class Configurator:
+    """Entry point `otel_distro` of `opentelemetry_configurator`; one's own may be a subclass that gives more.
 
-    def _configure(self, **kwargs: Any) -> None:
+    Without upstream's base class: that comes with all that upstream's own configurator imports.
+    """
+
+    def configure(self, **given: Any) -> None:
+        """What upstream's loader calls, once; `given` may have what is in `otel_distro.assembly.Given`."""
         settings = config.current()
         if settings.disabled:
             return
         if settings.config_file:
             _from_file(settings.config_file)
             return
-        from otel_distro.assembly import start
+        from otel_distro.assembly import Given, start
 
-        version = kwargs.get("auto_instrumentation_version") or ""
-        start(settings, telemetry_auto_version=version)
+        unknown = given.keys() - set(Given._fields)
+        if unknown:
+            _logger.warning("the configurator does not take %s", ", ".join(sorted(unknown)))
+        start(settings, Given(**{name: value for name, value in given.items() if name not in unknown}))
 
 
 def _from_file(path: str) -> None:
     """Let upstream build the SDK; what is wrong with the file, or missing for it, is one line."""
+    from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+
     upstream: Any = _OTelSDKConfigurator
 
     def build() -> str:
-        upstream()._configure()  # noqa: SLF001 - it has no public way
+        upstream().configure()
         return ""
 
     problem = rendered(build, str)

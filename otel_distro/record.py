@@ -6,7 +6,7 @@ A leaf: instrumentation and pipeline both import it, neither imports the other.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.context import create_key
 
@@ -20,6 +20,25 @@ if TYPE_CHECKING:
 
 QUIET = create_key("otel_distro.quiet")
 """Context key, read when a local root span starts: metrics count the request, nothing else shows it."""
+
+
+class Exact(dict[str, "Value"]):
+    """Attributes that are exact scalars and that their giver does not touch again: taken as they are, not copied."""
+
+    __slots__ = ()
+
+
+class Fixed(Exact):
+    """`Exact`, and never changed by anybody: the same object comes again and again.
+
+    `kept` holds what its readers made of it, by reader. Only for bounded sets: a statement, a place in the code.
+    """
+
+    __slots__ = ("kept",)
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        super().__init__(values)
+        self.kept: dict[Any, Any] = {}
 
 
 class LogRecord:

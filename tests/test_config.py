@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 
@@ -29,7 +28,7 @@ def test_defaults_are_understood() -> None:
 
 def test_settings_are_frozen() -> None:
     """What is in force is replaced, never changed."""
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         load({}).disabled = True  # type: ignore[misc]
 
 
@@ -70,7 +69,7 @@ def test_what_cannot_be_understood_keeps_its_default(name: str, value: str) -> N
     settings = load({name: value})
     assert settings.problems
     assert all(line.startswith(f"{name}=") for line in settings.problems)
-    assert dataclasses.replace(settings, problems=()) == load({})
+    assert settings._replace(problems=()) == load({})
 
 
 def test_a_problem_is_named_once() -> None:

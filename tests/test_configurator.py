@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.conformance.suite import fetched_library
+from tests.conformance.source import fetched_library
 from tests.exporter.server import OtlpServer
 from tests.instrumented import SCRIPT, Outcome, instrumented
 

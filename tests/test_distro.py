@@ -11,6 +11,7 @@ import pytest
 
 from otel_distro import config
 from otel_distro.distro import OWN, Distro, left_out
+from tests.instrumented import instrumented
 
 OURS = "otel_distro.instrumentation.x:Instrumentor"
 THEIRS = "opentelemetry.instrumentation.x:Instrumentor"
@@ -122,6 +123,14 @@ def test_a_limit_that_is_none_is_told_and_withdrawn(
     assert "OTEL_SPAN_LINK_COUNT_LIMIT" in caplog.text
     assert "OTEL_SPAN_LINK_COUNT_LIMIT" not in os.environ
     assert os.environ["OTEL_SPAN_EVENT_COUNT_LIMIT"] == "5"
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("disabled", "frozen"), [("false", True), ("true", False)])
+def test_what_is_loaded_before_the_app_is_no_garbage(*, disabled: str, frozen: bool) -> None:
+    """Full collections do not look at it again; a disabled SDK leaves the collector alone."""
+    outcome = instrumented("import gc; print(gc.get_freeze_count() > 10_000)", OTEL_SDK_DISABLED=disabled)
+    assert (outcome.code, outcome.out) == (0, f"{frozen}\n")
 
 
 class Broken:

@@ -82,3 +82,62 @@ def test_no_optional_library_is_needed(name: str) -> None:
 def test_importing_everything_changes_nothing() -> None:
     """No module patches, sets a global, starts a thread or writes the environment when it is imported."""
     assert imported("otel_distro", deep=True)["changed"] == []
+
+
+HEAVY = (
+    "asyncio",
+    "dataclasses",
+    "email",
+    "hashlib",
+    "http.client",
+    "importlib.metadata",
+    "inspect",
+    "json",
+    "logging",
+    "opentelemetry",
+    "pathlib",
+    "secrets",
+    "socket",
+    "ssl",
+    "subprocess",
+    "urllib.parse",
+)
+"""What takes milliseconds to import; an application that uses it pays for it, whoever is first."""
+LATER = (
+    "gzip",
+    "opentelemetry.exporter",
+    "opentelemetry.instrumentation.fastapi",
+    "opentelemetry.instrumentation.sqlalchemy",
+    "opentelemetry.proto",
+    "opentelemetry.sdk._configuration",
+    "opentelemetry.sdk._logs.export",
+    "opentelemetry.sdk.trace.export",
+    "otel_distro.cli",
+    "otel_distro.viewer",
+)
+"""What only some processes need once they run."""
+
+
+def loaded(program: str) -> set[str]:
+    """The modules that this program loads in a fresh interpreter, besides those that every program loads."""
+    wrapped = f"import sys\nbefore = set(sys.modules)\n{program}\nprint(*sorted(set(sys.modules) - before))"
+    command = [sys.executable, "-c", wrapped]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_the_public_names_cost_few_modules() -> None:
+    """An application that binds a user to its requests imports a handful of ours, and nothing heavy of others."""
+    found = loaded("from otel_distro import bind, request_id\nbind(tier='paid')\nassert request_id() is None")
+    assert found & set(HEAVY) == set()
+    assert len([name for name in found if name.startswith("otel_distro")]) <= 8
+    assert len(found) <= 50, sorted(found)
+
+
+def test_starting_loads_no_more_than_it_needs() -> None:
+    """Under `opentelemetry-instrument` an app that does nothing has no exporters of others and no optional library."""
+    found = loaded("from opentelemetry.instrumentation.auto_instrumentation import initialize\ninitialize()")
+    assert {"otel_distro.pipeline", "opentelemetry.sdk.trace"} <= found
+    assert found & {*LATER, *OPTIONAL} == set()
+    assert len([name for name in found if name.startswith("otel_distro")]) <= 120

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -50,13 +49,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 def catalogue() -> dict[str, Any]:
     """Everything declared, as plain data."""
-    metrics = [{**asdict(metric), "prometheus_name": prometheus_name(metric)} for metric in METRICS]
+    metrics = [{**_plain(metric), "prometheus_name": prometheus_name(metric)} for metric in METRICS]
     return {
         "metrics": metrics,
-        "spans": [{**asdict(span), "kind": span.kind.name.lower()} for span in SPANS],
-        "events": [asdict(event) for event in EVENTS],
-        "log_fields": [asdict(field) for field in LOG_FIELDS],
+        "spans": [{**_plain(span), "kind": span.kind.name.lower()} for span in SPANS],
+        "events": [_plain(event) for event in EVENTS],
+        "log_fields": [_plain(field) for field in LOG_FIELDS],
     }
+
+
+def _plain(value: Any) -> Any:
+    """A declaration with all that it holds, as JSON knows it."""
+    if not isinstance(value, tuple):
+        return value
+    named: Any = getattr(value, "_asdict", None)
+    return [_plain(one) for one in value] if named is None else {key: _plain(one) for key, one in named().items()}
 
 
 def attributes() -> list[Attribute]:

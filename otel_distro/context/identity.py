@@ -21,9 +21,15 @@ _MAX_VALUE = 256
 
 def pseudonym(kind: str, value: str) -> dict[str, str]:
     """The attribute for a user or session: a 32-digit keyed hash, or the raw value where the setting says so."""
+    user = USER_ID if config.current().identity == "raw" else USER_HASH
+    return {(user if kind == "user" else SESSION_ID).key: hashed(kind, value)}
+
+
+def hashed(kind: str, value: str) -> str:
+    """A 32-digit keyed hash, or the raw value where the setting says so."""
     if config.current().identity == "raw":
-        return {(USER_ID if kind == "user" else SESSION_ID).key: value[:_MAX_VALUE]}
-    return {(USER_HASH if kind == "user" else SESSION_ID).key: _hash(f"{kind}:{value}")}
+        return value[:_MAX_VALUE]
+    return _hash(f"{kind}:{value}")
 
 
 @lru_cache(maxsize=4096)

@@ -7,11 +7,10 @@ from time import time_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from otel_distro.context.identity import pseudonym
-from otel_distro.semconv.attributes import REQUEST_ID, SESSION_ID, TENANT_ID, USER_TIER
+from otel_distro.semconv.attributes import REQUEST_ID, TENANT_ID, USER_TIER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 GRACE_NS = 30 * 10**9
 """How long after its end a request's context still applies to what it left running (design decision 9)."""
@@ -67,9 +66,9 @@ def bind(*, user: object = None, session: object = None, tier: str | None = None
     """
     fields: dict[str, str] = {}
     if user is not None:
-        fields.update(pseudonym("user", str(user)))
+        fields.update(_identity.pseudonym("user", str(user)))
     if session is not None:
-        fields[SESSION_ID.key] = next(iter(pseudonym("session", str(session)).values()))
+        fields.update(_identity.pseudonym("session", str(session)))
     if tier is not None:
         fields[USER_TIER.key] = str(tier)[:_MAX_VALUE]
     if tenant is not None:
@@ -79,3 +78,21 @@ def bind(*, user: object = None, session: object = None, tier: str | None = None
         CURRENT.set(Work(fields))
     else:
         work.add(fields)
+
+
+class _Identity:
+    """Settings and hashes are loaded when somebody is bound, not before."""
+
+    __slots__ = ("pseudonym",)
+
+    def __init__(self) -> None:
+        self.pseudonym: Callable[[str, str], dict[str, str]] = self._load
+
+    def _load(self, kind: str, value: str) -> dict[str, str]:
+        from otel_distro.context.identity import pseudonym
+
+        self.pseudonym = pseudonym
+        return pseudonym(kind, value)
+
+
+_identity = _Identity()

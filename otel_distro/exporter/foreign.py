@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
+    from opentelemetry.context import Context
     from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -117,17 +118,23 @@ class ForeignExporter:
 
 def readable_log(record: LogRecord, resource: Resource) -> ReadableLogRecord:
     """A log record as the SDK's exporters know it."""
-    span = SpanContext(record.trace_id, record.span_id, is_remote=False, trace_flags=TraceFlags(record.trace_flags))
-    made = ApiLogRecord(
+    return ReadableLogRecord(
+        log_record=api_record(record), resource=resource, instrumentation_scope=InstrumentationScope(record.scope)
+    )
+
+
+def api_record(record: LogRecord, context: Context | None = None) -> ApiLogRecord:
+    """A log record as the API knows it; without a context, in one that has nothing but the record's span."""
+    if context is None and record.trace_id:
+        span = SpanContext(record.trace_id, record.span_id, is_remote=False, trace_flags=TraceFlags(record.trace_flags))
+        context = set_span_in_context(NonRecordingSpan(span))
+    return ApiLogRecord(
         timestamp=record.time_unix_nano,
         observed_timestamp=record.time_unix_nano,
-        context=set_span_in_context(NonRecordingSpan(span)) if record.trace_id else None,
+        context=context,
         severity_number=SeverityNumber(record.severity_number),
         severity_text=record.severity_text,
         body=record.body,
         attributes={**(record.fields or {}), **(record.attributes or {})},
         event_name=record.event_name,
-    )
-    return ReadableLogRecord(
-        log_record=made, resource=resource, instrumentation_scope=InstrumentationScope(record.scope)
     )

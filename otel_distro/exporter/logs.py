@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from otel_distro.exporter.wire import AttributeFields, field, text
+from otel_distro.exporter.wire import attributes, field, text, varint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from otel_distro.record import LogRecord
 
-# time_unix_nano 1, observed_time_unix_nano 11 | trace_id 9, span_id 10 | flags 8
+# time_unix_nano 1, observed_time_unix_nano 11 | trace_id 9, span_id 10, flags 8: tags and lengths with their values
 _TIMES = Struct("<BQBQ").pack
-_IDS = Struct(">BB16sBB8s").pack
-_FLAGS = Struct("<BI").pack
+_CONTEXT = Struct("<H16sH8sBI").pack
+_SHORT = 124
+"""Bytes of a body whose lengths are one byte each."""
+_SIZES = tuple(bytes((size,)) for size in range(128))
 _severities: dict[tuple[int, str], bytes] = {}
 _MAX_CACHED = 1024
 
@@ -23,15 +26,27 @@ _MAX_CACHED = 1024
 def encode_log(record: LogRecord) -> bytes:
     """The body of one `LogRecord`."""
     time = record.time_unix_nano
-    out = _TIMES(0x09, time, 0x59, time) + _severity(record.severity_number, record.severity_text)
-    out += field(b"\x2a", field(b"\x0a", text(record.body)))
-    out += _fields_of(record.fields) + _attributes(record.attributes)
+    body = record.body.encode("utf-8", "replace")
+    size = len(body)
+    parts = [
+        _TIMES(0x09, time, 0x59, time),
+        _severities.get((record.severity_number, record.severity_text)) or _severity(record),
+        b"\x2a" + _SIZES[size + 2] + b"\x0a" + _SIZES[size] if size < _SHORT else _long(size),
+        body,
+        _fields_of(record.fields),
+        attributes(b"\x32", record.attributes),
+    ]
     if record.trace_id:
-        out += _IDS(0x4A, 16, record.trace_id.to_bytes(16, "big"), 0x52, 8, record.span_id.to_bytes(8, "big"))
-        out += _FLAGS(0x45, record.trace_flags)
+        trace_id, span_id = record.trace_id.to_bytes(16, "big"), record.span_id.to_bytes(8, "big")
+        parts.append(_CONTEXT(0x104A, trace_id, 0x0852, span_id, 0x45, record.trace_flags))
     if record.event_name:
-        out += field(b"\x62", text(record.event_name))
-    return out
+        parts.append(_event_name(record.event_name))
+    return b"".join(parts)
+
+
+def _long(size: int) -> bytes:
+    inner = b"\x0a" + varint(size)
+    return b"\x2a" + varint(len(inner) + size) + inner
 
 
 class _Fields:
@@ -45,18 +60,21 @@ class _Fields:
 
     def __call__(self, fields: Mapping[str, Any] | None) -> bytes:
         if fields is not self._last:
-            self._last, self._encoded = fields, _attributes(fields)
+            self._last, self._encoded = fields, attributes(b"\x32", fields)
         return self._encoded
 
 
-_attributes = AttributeFields(b"\x32")
 _fields_of = _Fields()
 
 
-def _severity(number: int, name: str) -> bytes:
-    found = _severities.get((number, name))
-    if found is None:
-        if len(_severities) >= _MAX_CACHED:
-            _severities.clear()
-        found = _severities[number, name] = b"\x10" + bytes((number,)) + field(b"\x1a", text(name))
+@lru_cache(maxsize=64)
+def _event_name(name: str) -> bytes:
+    return field(b"\x62", text(name))
+
+
+def _severity(record: LogRecord) -> bytes:
+    number, name = record.severity_number, record.severity_text
+    if len(_severities) >= _MAX_CACHED:
+        _severities.clear()
+    found = _severities[number, name] = b"\x10" + bytes((number,)) + field(b"\x1a", text(name))
     return found

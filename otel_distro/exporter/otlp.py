@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import (
@@ -44,15 +45,15 @@ class OtlpExporter:
         self._clear()
         traces = sender.signal == "traces"
         self._item: Callable[[Any], bytes] = encode_span if traces else encode_log
-        self._scope_of: Callable[[Any], Any] = _span_scope if traces else _log_scope
+        self._key_of: Callable[[Any], Any] = _SPAN_KEY if traces else _LOG_KEY
 
     def add(self, item: Any) -> None:
         """Encode into the open batch."""
-        encoded = field(b"\x12", self._item(item))
-        scope = self._scope_of(item)
-        group = self._open.get(scope)
+        encoded = self._item(item)
+        key = self._key_of(item)
+        group = self._open.get(key)
         if group is None:
-            group = self._open[scope] = []
+            group = self._open[key] = []
         group.append(encoded)
         self._count += 1
         self._size += len(encoded)
@@ -66,7 +67,7 @@ class OtlpExporter:
         resource = self._resource()
         if self._encoded[0] is not resource:
             self._encoded = (resource, encode_resource(resource))
-        scopes = [_scope_head(scope) + b"".join(items) + _scope_tail(scope) for scope, items in self._open.items()]
+        scopes = [_scope_of(key, items) for key, items in self._open.items()]
         payload, count = request(self._encoded[1], scopes, resource.schema_url), self._count
         self._clear()
         self.sender.put(Batch(payload, count, len(payload)))
@@ -110,24 +111,16 @@ class OtlpExporter:
         return self.sender.exports
 
 
-def _span_scope(span: Any) -> Any:
-    return span.instrumentation_scope
+_SPAN_KEY = attrgetter("tracer")
+_LOG_KEY = attrgetter("scope")
+"""By what items are grouped: an object that knows the scope or is its name. Hashing a scope itself is slow."""
 
 
-def _log_scope(record: Any) -> str:
-    name: str = record.scope
-    return name
-
-
-def _scope_head(scope: InstrumentationScope | str | None) -> bytes:
-    if scope is None:
-        return b""
-    return encode_scope(InstrumentationScope(scope) if isinstance(scope, str) else scope)
-
-
-def _scope_tail(scope: InstrumentationScope | str | None) -> bytes:
-    schema_url = getattr(scope, "schema_url", None)
-    return field(b"\x1a", text(schema_url)) if schema_url else b""
+def _scope_of(key: Any, items: list[bytes]) -> bytes:
+    scope = InstrumentationScope(key) if isinstance(key, str) else key.scope
+    schema_url = scope.schema_url
+    tail = field(b"\x1a", text(schema_url)) if schema_url else b""
+    return encode_scope(scope) + b"".join([field(b"\x12", item) for item in items]) + tail
 
 
 _TEMPORALITY: dict[str, dict[type, AggregationTemporality]] = {

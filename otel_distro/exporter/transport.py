@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import os
 import ssl
@@ -121,6 +120,8 @@ class HttpTransport:
 
     def _compressed(self, payload: bytes) -> bytes:
         if self._compression == "gzip":
+            import gzip
+
             return gzip.compress(payload, 1)
         if self._compression == "deflate":
             return zlib.compress(payload, 1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from otel_distro.semconv import EVENTS, METRICS, SPANS, Attribute
+from otel_distro.record import Fixed
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 DOUBLE = Struct("<d").pack
 FIXED64 = Struct("<Q").pack
 _MASK = (1 << 64) - 1
-_MAX_CACHED = 4096
-_MAX_CACHED_TEXT = 160
-_MAX_CACHED_FIELD = 4608
-"""A statement's text of 4,096 characters is kept, too."""
+_MAX_KEPT = 1024
+_MAX_KEPT_TEXT = 256
+_SHORT = 120
 _MAX_VALUE = 131072
 """Characters or bytes of one value: what is longer is cut."""
 _MAX_DIGITS = 4096
@@ -28,21 +27,30 @@ _SMALL = tuple(bytes((n,)) for n in range(128))
 
 def varint(number: int) -> bytes:
     """A base-128 varint; negative numbers as 64-bit two's complement."""
-    if 0 <= number < 128:  # noqa: PLR2004 - one byte
-        return _SMALL[number]
-    number &= _MASK
+    return _VARINTS.get(number) or _varint(number)
+
+
+_VARINTS = {n: bytes((n,)) for n in range(128)}
+"""Those of one byte, and larger ones as they come: lengths and sizes repeat."""
+
+
+def _varint(number: int) -> bytes:
+    left = number & _MASK
     out = bytearray()
-    while number > 127:  # noqa: PLR2004
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    while left > 127:  # noqa: PLR2004
+        out.append(left & 127 | 128)
+        left >>= 7
+    out.append(left)
+    found = bytes(out)
+    if 0 <= number < _MAX_KEPT:
+        _VARINTS[number] = found
+    return found
 
 
 def field(tag: bytes, payload: bytes) -> bytes:
     """A length-delimited field: its tag, the payload's length, the payload."""
     size = len(payload)
-    return tag + (_SMALL[size] if size < 128 else varint(size)) + payload  # noqa: PLR2004
+    return tag + (_VARINTS.get(size) or _varint(size)) + payload
 
 
 def text(value: str) -> bytes:
@@ -86,75 +94,79 @@ def _pair(key: bytes, value: Any) -> bytes:
     return field(b"\x0a", key) + field(b"\x12", any_value(value))
 
 
-def _bounded() -> frozenset[str]:
-    """Attribute keys with few values by the catalogue: their encoded fields are worth keeping."""
-    declared: list[Attribute] = []
-    for signals in (METRICS, SPANS, EVENTS):
-        for signal in signals:
-            declared += signal.attributes
-    return frozenset(attribute.key for attribute in declared if attribute.values or attribute.bound) | _REPEATED
+class Pairs:
+    """`KeyValue`s as fields without their tag, so that one serves attributes of spans, log records and metrics.
 
+    Texts are kept for a while: most attributes come again and again, and a request's id is written several times.
+    """
 
-_REPEATED = {
-    "code.file.path",
-    "code.function.name",
-    "code.line.number",
-    "db.query.text",
-    "user_agent.original",
-}
-"""Keys that no metric may carry, but whose values come again and again."""
+    __slots__ = ("_heads", "_ints", "_kept")
 
-
-class AttributeFields:
-    """Writes repeated `KeyValue` fields under one tag. Whole fields of bounded keys are kept, heads of all keys."""
-
-    __slots__ = ("_heads", "_ints", "_tag", "_texts")
-
-    def __init__(self, tag: bytes) -> None:
-        self._tag = tag
-        self._texts: dict[tuple[str, str], bytes] = {}
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, Any], bytes] = {}
         self._ints: dict[tuple[str, int], bytes] = {}
         self._heads: dict[str, bytes] = {}
 
-    def __call__(self, values: Mapping[str, Any] | None) -> bytes:
-        """The fields of these attributes, in their order."""
-        if not values:
-            return b""
-        texts, ints = self._texts, self._ints
-        out = []
-        for pair in values.items():
-            kind = pair[1].__class__
-            known = texts.get(pair) if kind is str else ints.get(pair) if kind is int else None
-            out.append(known if known is not None else self._written(pair))
-        return b"".join(out)
+    def joined(self, tag: bytes, values: Mapping[str, Any]) -> bytes:
+        """The fields of these attributes under a tag, in their order."""
+        pairs = values.items()
+        try:
+            known = list(map(self._kept.get, pairs))  # texts only: no other value is equal to one
+        except TypeError:  # a list or mapping among them
+            known = [None] * len(pairs)
+        return tag + tag.join([found or self._written(pair) for found, pair in zip(known, pairs)])  # noqa: B905
 
     def _written(self, pair: tuple[str, Any]) -> bytes:
         key, value = pair
-        head = self._heads.get(key)
-        if head is None:
-            head = field(b"\x0a", text(key))
-            if len(self._heads) < _MAX_CACHED and len(key) <= _MAX_CACHED_TEXT:
-                self._heads[key] = head
-        found = field(self._tag, head + field(b"\x12", any_value(value)))
-        if key in BOUNDED and len(found) <= _MAX_CACHED_FIELD:
-            kept: Any = self._texts if type(value) is str else self._ints if type(value) is int else None
-            if kept is not None:
-                if len(kept) >= _MAX_CACHED:
-                    kept.clear()
-                kept[pair] = found
+        head = self._heads.get(key) or self._head(key)
+        if value.__class__ is int:
+            found = self._ints.get(pair)
+            if found is None:
+                found = _sized(head + _sized(_integer(value)))
+                if len(self._ints) >= _MAX_KEPT:
+                    self._ints.clear()
+                self._ints[pair] = found
+            return found
+        if value.__class__ is not str or len(value) > _MAX_KEPT_TEXT:
+            return _sized(head + _sized(any_value(value)))
+        data = value.encode("utf-8", "replace")
+        size = len(data)
+        if size + len(head) < _SHORT:  # each length is one byte
+            body = head + _SMALL[size + 2] + b"\x0a" + _SMALL[size] + data
+            found = _SMALL[len(body)] + body
+        else:
+            found = _sized(head + _sized(b"\x0a" + _sized(data)))
+        if len(self._kept) >= _MAX_KEPT:
+            self._kept.clear()
+        self._kept[pair] = found
         return found
 
+    def _head(self, key: str) -> bytes:
+        head = field(b"\x0a", text(key)) + b"\x12"
+        if len(self._heads) < _MAX_KEPT and len(key) <= _MAX_KEPT_TEXT:
+            self._heads[key] = head
+        return head
 
-BOUNDED = _bounded()
-_writers: dict[bytes, AttributeFields] = {}
+
+def _sized(body: bytes) -> bytes:
+    size = len(body)
+    return (_VARINTS.get(size) or _varint(size)) + body
+
+
+_pairs = Pairs()
 
 
 def attributes(tag: bytes, values: Mapping[str, Any] | None) -> bytes:
-    """Repeated `KeyValue` fields under one tag."""
-    writer = _writers.get(tag)
-    if writer is None:
-        writer = _writers[tag] = AttributeFields(tag)
-    return writer(values)
+    """Repeated `KeyValue` fields under one tag; kept on attributes that are `Fixed`."""
+    if not values:
+        return b""
+    if values.__class__ is not Fixed:
+        return _pairs.joined(tag, values)
+    kept: dict[Any, bytes] = values.kept
+    found = kept.get(tag)
+    if found is None:
+        found = kept[tag] = _pairs.joined(tag, values)
+    return found
 
 
 def resource(value: Resource) -> bytes:

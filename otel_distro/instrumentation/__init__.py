@@ -61,25 +61,28 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
 
 
 class StandBack:
-    """Keeps upstream's instrumentor of the same library from acting while ours is active: no doubles."""
+    """Keeps upstream's instrumentor of the same library from acting while ours is active: no doubles.
 
-    def __init__(self, *methods: str) -> None:
-        self._methods = methods
+    Of its methods some do nothing, others (`instead`) are ours.
+    """
+
+    def __init__(self, *methods: str, **instead: Any) -> None:
+        self._methods: dict[str, Any] = {**dict.fromkeys(methods, _stand_back), **instead}
         self._upstream: Any = None
         self._before: dict[str, Any] = {}
         self._was_active = False
 
     def hold(self, upstream: Any) -> None:
-        """Make the methods of upstream's class do nothing; switch it off when the app was faster."""
+        """Replace the methods of upstream's class; switch it off when the app was faster."""
         if self._upstream is not None:
             return
         self._upstream = upstream
         self._was_active = upstream().is_instrumented_by_opentelemetry
         if self._was_active:
             upstream().uninstrument()
-        for name in self._methods:
+        for name, method in self._methods.items():
             self._before[name] = vars(upstream).get(name)
-            setattr(upstream, name, _stand_back)
+            setattr(upstream, name, method)
 
     def release(self) -> None:
         """Give upstream's class its methods back, and switch it on again when it was."""

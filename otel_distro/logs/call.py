@@ -16,7 +16,7 @@ from otel_distro.context.work import current_fields
 from otel_distro.errors.record import Recorded, exception_attributes, exception_type, mark, recorded
 from otel_distro.guard import guard
 from otel_distro.logs.value import IDS, yield_names
-from otel_distro.record import HANDOVER, Discard
+from otel_distro.record import HANDOVER, Discard, Fixed
 from otel_distro.semconv.attributes import EXCEPTION_TYPE
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from otel_distro.logs.formatted import Formatted
     from otel_distro.record import LogRecord, Value
 
+_GUARD = guard("logs.call")
 _SUPPRESS_PLAIN = "suppress_instrumentation"
 
 
@@ -78,10 +79,10 @@ class Call:
         THREAD.call = self.outer
         THREAD.busy = True
         try:
-            with guard("logs.call"):
+            with _GUARD:
                 built = self.build()
-                if built is not None and not self._merged(built[0]):
-                    deliver(*self._restricted(*built))
+                if built is not None and (self.outer is None or not self._merged(built[0])):
+                    deliver(*(self._restricted(*built) if self.formatted else built))
         finally:
             THREAD.busy = False
 
@@ -120,16 +121,17 @@ def deliver(record: LogRecord, error: BaseException | None) -> None:
 def complete(record: LogRecord, error: BaseException | None) -> bool:
     """Add the current span, the work in hand and the exception; False when nobody is to have the record."""
     context = context_api.get_current()
-    if context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get(_SUPPRESS_PLAIN):
-        if not record.console:
-            return False
-        record.export = False
-    span = trace.get_current_span(context).get_span_context()
-    record.trace_id = span.trace_id
-    record.span_id = span.span_id
-    record.trace_flags = span.trace_flags
+    if context:
+        if context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get(_SUPPRESS_PLAIN):
+            if not record.console:
+                return False
+            record.export = False
+        span = trace.get_current_span(context).get_span_context()
+        record.trace_id, record.span_id, record.trace_flags = span.trace_id, span.span_id, span.trace_flags
     record.fields = current_fields(record.time_unix_nano)
     attributes = cast("dict[str, Value]", record.attributes)
+    if error is None and attributes.__class__ is Fixed:
+        return True  # made by us: no name in it is one of the work's
     if error is not None:
         _add_exception(record, attributes, error)
     if record.fields and not record.fields.keys().isdisjoint(attributes):

@@ -71,7 +71,7 @@ class Pipeline:
         **provider: Any,
     ) -> None:
         """Make the providers, with these outputs, further metric readers, sampler and views."""
-        self.worker.outputs = outputs
+        self.worker.use(outputs)
         own = () if outputs.reader is None else (outputs.reader,)
         self.meter_provider = MeterProvider(
             self.aggregator,
@@ -90,7 +90,7 @@ class Pipeline:
             shutdown_on_exit=False,
             **provider,
         )
-        self.logger_provider = LoggerProvider(self.resource)
+        self.logger_provider = LoggerProvider(self.resource, self.worker)
         Health(self).register(self.meter_provider)
 
     def install(self) -> None:
@@ -98,7 +98,7 @@ class Pipeline:
         trace.set_tracer_provider(self.tracer_provider)
         metrics.set_meter_provider(self.meter_provider)
         set_logger_provider(self.logger_provider)
-        HANDOVER.sink = self.worker
+        HANDOVER.sink = self.logger_provider.sink or self.worker
 
     def _settle(self) -> None:
         self.worker.settle(monotonic() + _SETTLE_SECONDS)
@@ -164,7 +164,7 @@ class Pipeline:
         calls["shutdown.span_processors"] = self.tracer_provider.shutdown
         calls["shutdown.log_processors"] = self.logger_provider.shutdown
         within(monotonic() + left / 1000, calls)
-        if HANDOVER.sink is self.worker and self.worker.outputs.console is None:
+        if HANDOVER.sink in (self.worker, self.logger_provider.sink) and self.worker.outputs.console is None:
             HANDOVER.sink = Discard()
 
     def dropped(self) -> Counter[tuple[str, str]]:

@@ -40,7 +40,7 @@ LINES = {
 
 def line_of(span: Span) -> LogRecord | None:
     """The line for this span, or None when it is not of a kind that has one."""
-    line = LINES.get((span.tracer.scope.name, span._kind.value))  # noqa: SLF001 - the record's fields
+    line = LINES.get((span.tracer.scope.name, span._kind._value_))  # noqa: SLF001 - the record's fields
     if line is None:
         return None
     found = span._attributes  # noqa: SLF001

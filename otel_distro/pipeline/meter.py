@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 from opentelemetry.sdk import metrics as sdk
 from opentelemetry.sdk.metrics._internal.measurement_consumer import SynchronousMeasurementConsumer
 from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
-from opentelemetry.sdk.metrics.view import DropAggregation, ExplicitBucketHistogramAggregation, View
+from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_distro._version import __version__
 from otel_distro.guard import guard
-from otel_distro.pipeline.aggregate import tell_overflow
 from otel_distro.pipeline.points import ReaderState, metric_of
-from otel_distro.semconv import METRICS, Instrument
+from otel_distro.pipeline.series import tell_overflow
+from otel_distro.pipeline.viewed import arranged
+from otel_distro.semconv import METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.sdk.metrics.export import Metric, MetricReader
 
-    from otel_distro.pipeline.aggregate import Aggregator, Stream
+    from otel_distro.pipeline.aggregate import Aggregator
 
 SCOPE = InstrumentationScope("otel_distro", __version__)
 _OVERFLOW = {"otel.metric.overflow": True}
@@ -69,8 +70,10 @@ class MeterProvider(sdk.MeterProvider):
         super().__init__(metric_readers, views=[*views, *catalogue_views()], shutdown_on_exit=False, **kwargs)
         consumer = Consumer(self._sdk_config, metric_readers, aggregator, worker)
         self._measurement_consumer: Consumer = consumer
+        self._meters.clear()  # readers made some for metrics of their own, over the consumer that the SDK had made
         for reader in metric_readers:
             reader._set_collect_callback(consumer.collect)  # type: ignore[arg-type]  # noqa: SLF001 - as the SDK does
+            reader._set_meter_provider(self)  # noqa: SLF001 - as the SDK does
         self._flush = worker.flush
         self._arrange(aggregator, views)
 
@@ -92,39 +95,9 @@ class MeterProvider(sdk.MeterProvider):
 
     def _arrange(self, aggregator: Aggregator, views: Sequence[View]) -> None:
         """Give the derived metrics the views that match them, as the SDK gives its instruments theirs."""
-        if not views:
-            return
-        meter = self.get_meter(SCOPE.name, SCOPE.version)
-
-        def apply(stream: Stream) -> list[Stream]:
-            metric = stream.metric
-            make = meter.create_histogram if metric.instrument is Instrument.HISTOGRAM else meter.create_counter
-            instrument: Any = make(metric.name, metric.unit, metric.brief)
-            matching = [view for view in views if view._match(instrument)]  # noqa: SLF001 - the only matcher there is
-            if not matching:
-                return [stream]
-            return [viewed(stream, view) for view in matching if not _drops(view)]
-
-        aggregator.arrange(apply)
-
-
-def _drops(view: View) -> bool:
-    return isinstance(view._aggregation, DropAggregation)  # noqa: SLF001 - views have no accessors
-
-
-def viewed(stream: Stream, view: View) -> Stream:
-    """The stream as a view wants it: name, description, attribute keys, bucket boundaries."""
-    made = type(stream)(stream.metric, stream.limit, stream.started_ns)
-    made.name = view._name or stream.name  # noqa: SLF001 - views have no accessors
-    made.description = view._description or stream.description  # noqa: SLF001
-    keys = view._attribute_keys  # noqa: SLF001
-    if keys is not None:
-        made.keep = tuple(index for index, attribute in enumerate(stream.metric.attributes) if attribute.key in keys)
-    aggregation = view._aggregation  # noqa: SLF001
-    if isinstance(aggregation, ExplicitBucketHistogramAggregation):
-        wanted = aggregation._boundaries  # noqa: SLF001
-        made.bounds = stream.bounds if wanted is None else tuple(wanted)
-    return made
+        if views:
+            meter = self.get_meter(SCOPE.name, SCOPE.version)
+            aggregator.arrange(lambda stream: arranged(stream, views, meter))
 
 
 class Consumer(SynchronousMeasurementConsumer):

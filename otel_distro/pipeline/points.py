@@ -15,7 +15,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.metrics.export import Histogram as HistogramData
 
-from otel_distro.pipeline.aggregate import OVERFLOW
+from otel_distro.pipeline.series import OVERFLOW
 from otel_distro.semconv import Instrument
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.metrics.export import MetricReader
 
-    from otel_distro.pipeline.aggregate import Key, Series, Stream
+    from otel_distro.pipeline.series import Key, Series, Stream
 
 _Before = tuple[int, float, tuple[int, ...], int]
 """What a delta reader saw last of a series: count, sum, buckets, time."""

@@ -39,7 +39,7 @@ QUIET_CHOICE = Choice(Mode.QUIET, sampled=False)
 _SAMPLED_CHOICE = Choice(Mode.EXPORT, sampled=True)
 
 
-def _by_default(above: SpanContext | None, *_: object) -> Choice:
+def by_default(above: SpanContext | None, *_: object) -> Choice:
     """The default sampler, parentbased_always_on, without its objects: as the parent decided, else sampled."""
     if above is None or (above.trace_flags & TraceFlags.SAMPLED and not above.trace_state):
         return _SAMPLED_CHOICE
@@ -55,7 +55,7 @@ def classify(sampler: Sampler) -> tuple[Callable[..., Choice], bool]:
     inherits = usual or _always_on(sampler)
     dropped = Mode.PRIVATE if ratio else Mode.MEASURE
     if type(sampler) is ParentBased and root is ALWAYS_ON and usual and _remote(sampler) == (ALWAYS_ON, ALWAYS_OFF):
-        return _by_default, True
+        return by_default, True
 
     def choose(  # noqa: PLR0913 - the sampler's arguments and the parent
         above: SpanContext | None,  # noqa: ARG001 - samplers find it in the context

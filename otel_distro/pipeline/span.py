@@ -16,6 +16,7 @@ from opentelemetry.trace.status import Status, StatusCode
 from otel_distro.errors.record import exception_attributes
 from otel_distro.pipeline.clean import SCALARS, clean
 from otel_distro.pipeline.local_trace import Mode
+from otel_distro.record import Exact, Fixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from otel_distro.pipeline.tracer import Tracer
 
 _logger = logging.getLogger("opentelemetry.sdk.trace")
+_PRIVATE = Mode.PRIVATE
 UNSET = Status(StatusCode.UNSET)
 _FLAGS = tuple(TraceFlags(bits) for bits in range(256))
 _NO_EVENTS: BoundedList[sdk.Event] = BoundedList(0)
@@ -38,31 +40,36 @@ class Span(sdk.Span):
 
     _record_exception = True
     _set_status_on_exception = True
+    # What few spans have is no slot: a span that has it keeps it in its `__dict__`.
+    _status = UNSET
+    _events: BoundedList[sdk.Event] = _NO_EVENTS
+    _links: BoundedList[Link] = _NO_LINKS
+    _dropped = 0
+    trace_state: TraceState | None = None
+    counted: Callable[[], None] | None = None
+    """What to call at the end for the SDK's internal span metrics."""
+    has_more = False
+    """Whether it has any of status, events, links, dropped attributes, trace state."""
     __slots__ = (
         "_attributes",
         "_ctx",
-        "_dropped",
         "_end_time",
-        "_events",
         "_kind",
-        "_links",
         "_name",
         "_parent",
         "_start_time",
-        "_status",
-        "counted",
         "flags",
-        "given",
         "is_root",
         "local",
         "parent_id",
         "span_id",
         "trace_id",
-        "trace_state",
         "tracer",
     )
 
-    def __init__(self, tracer: Tracer, name: str, trace_id: int, span_id: int, local: LocalTrace) -> None:
+    def __init__(  # noqa: PLR0913 - one argument per field that all spans have
+        self, tracer: Tracer, name: str, trace_id: int, span_id: int, local: LocalTrace, kind: SpanKind, start_time: int
+    ) -> None:
         self.tracer = tracer
         self.trace_id = trace_id
         self.span_id = span_id
@@ -71,19 +78,12 @@ class Span(sdk.Span):
         self._attributes: dict[str, Any] = {}
         self._ctx: SpanContext | None = None
         self._parent: SpanContext | None = None
-        self._kind = SpanKind.INTERNAL
-        self._status = UNSET
-        self._events: BoundedList[sdk.Event] = _NO_EVENTS
-        self._links: BoundedList[Link] = _NO_LINKS
-        self._start_time = 0
+        self._kind = kind
+        self._start_time = start_time
         self._end_time: int | None = None
-        self._dropped = 0
         self.parent_id = 0
         self.flags = 0
-        self.given: Mapping[str, Any] | None = None  # what a sampler made of the start's attributes
         self.is_root = False
-        self.trace_state: TraceState | None = None
-        self.counted: Callable[[], None] | None = None
 
     @property
     def _context(self) -> SpanContext:  # type: ignore[override]  # made when somebody asks
@@ -92,9 +92,9 @@ class Span(sdk.Span):
             context = self._ctx = SpanContext(
                 self.trace_id,
                 self.span_id,
-                is_remote=False,
-                trace_flags=_FLAGS[self.flags],
-                trace_state=self.trace_state,
+                False,  # noqa: FBT003 - by position it is quicker
+                _FLAGS[self.flags],
+                self.trace_state,
             )
         return context
 
@@ -109,7 +109,7 @@ class Span(sdk.Span):
 
     def is_recording(self) -> bool:
         """Whether what is set on the span may still be seen by somebody."""
-        return self._end_time is None and self.local.mode <= Mode.PRIVATE
+        return self._end_time is None and self.local.mode <= _PRIVATE
 
     # -- attributes
 
@@ -120,6 +120,8 @@ class Span(sdk.Span):
             return
         limits = self.tracer.limits
         attributes = self._attributes
+        if attributes.__class__ is Fixed:
+            attributes = self._attributes = dict(attributes)
         if (
             limits.plain
             and type(value) in SCALARS
@@ -133,25 +135,30 @@ class Span(sdk.Span):
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
+        limits, mine = self.tracer.limits, self._attributes
+        if (
+            attributes.__class__ is Exact
+            and limits.plain
+            and len(mine) + len(attributes) <= limits.attributes
+            and mine.__class__ is not Fixed
+            and self._end_time is None
+        ):
+            mine.update(attributes)
+            return
         for key, value in attributes.items():
             self.set_attribute(key, value)
 
-    def begin(
-        self, kind: SpanKind, now_ns: int, attributes: Mapping[str, Any] | None, links: Sequence[Link] | None
-    ) -> None:
-        """Called by the tracer, once: what the caller gave at the start."""
-        self._kind = kind
-        self._start_time = now_ns
-        if attributes:
-            self.start_attributes(attributes)
-        if links:
-            for link in links:
-                self.add_link(link.context, link.attributes)
+    def mark(self, key: str) -> None:
+        """Set a flag of the pipeline's own after the end."""
+        self._attributes = {**self._attributes, key: True}
 
     def start_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Take the attributes given at the start; one check for all when they are few and exact scalars."""
+        """Take the attributes given at the start: as they are, or after one check for all when they are plain."""
         limits = self.tracer.limits
         if limits.plain and len(attributes) <= limits.attributes:
+            if isinstance(attributes, Exact):
+                self._attributes = attributes
+                return
             for key, value in attributes.items():
                 if type(value) not in SCALARS or key.__class__ is not str or not key:
                     break
@@ -165,18 +172,24 @@ class Span(sdk.Span):
         limits = self.tracer.limits
         if not key or not isinstance(key, str):
             _logger.warning("invalid key `%s`. must be non-empty string. Dropping key from attributes.", key)
-            self._dropped += 1
+            self._drop_attribute()
             return
         attributes = self._attributes
+        if attributes.__class__ is Fixed:
+            attributes = self._attributes = dict(attributes)
         if limits.attributes == 0:
-            self._dropped += 1
+            self._drop_attribute()
             return
         value = clean(value, limits.value_length)
         attributes.pop(key, None)
         if len(attributes) >= limits.attributes:
             del attributes[next(iter(attributes))]
-            self._dropped += 1
+            self._drop_attribute()
         attributes[key] = value
+
+    def _drop_attribute(self) -> None:
+        self._dropped += 1
+        self.has_more = True
 
     @property
     def attributes(self) -> Mapping[str, Any]:
@@ -203,6 +216,7 @@ class Span(sdk.Span):
             _logger.warning("Tried calling %s on an ended span.", "_add_event")
             return
         if self._events is _NO_EVENTS:
+            self.has_more = True
             self._events = BoundedList(self.tracer.limits.events)
         self._events.append(event)
 
@@ -216,6 +230,11 @@ class Span(sdk.Span):
         """How many events the limit cost."""
         return self._events.dropped
 
+    def add_links(self, links: Sequence[Link]) -> None:
+        """Called by the tracer: the links given at the start."""
+        for link in links:
+            self.add_link(link.context, link.attributes)
+
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         """Add a link; an invalid one without attributes or trace state is ignored."""
         if self._end_time is not None:
@@ -228,6 +247,7 @@ class Span(sdk.Span):
             limits.link_attributes, _copied(attributes), max_value_len=limits.length, immutable=True
         )
         if self._links is _NO_LINKS:
+            self.has_more = True
             self._links = BoundedList(limits.links)
         self._links.append(Link(context, cleaned))
 
@@ -264,8 +284,10 @@ class Span(sdk.Span):
                     "Description %s ignored. Use either `Status` or `(StatusCode, Description)`", description
                 )
             self._status = status
+            self.has_more = True
         elif isinstance(status, StatusCode):
             self._status = Status(status, description)
+            self.has_more = True
 
     def record_exception(
         self,
@@ -291,7 +313,16 @@ class Span(sdk.Span):
         if self._end_time is not None:
             _logger.warning("Calling end() on an ended span.")
             return
-        self.tracer.end(self, time_ns() if end_time is None else end_time)
+        if end_time is None:
+            end_time = time_ns()
+        provider = self.tracer.provider
+        if provider.notified or self.counted is not None:
+            self.tracer.end(self, end_time)
+        else:
+            self._end_time = end_time
+            if self.is_root:
+                self.local.ended_ns = end_time
+            provider.take(self)
 
     # -- what a ReadableSpan has besides
 

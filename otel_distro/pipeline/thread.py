@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from threading import Condition, RLock, Thread, current_thread
+from threading import Condition, Thread, current_thread
 from time import monotonic, perf_counter_ns, sleep
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
+from opentelemetry.trace import SpanKind
 
 from otel_distro.guard import guard
 from otel_distro.logs.limit import limiter
 from otel_distro.logs.severity import severity
 from otel_distro.pipeline.access import line_of
+from otel_distro.pipeline.lane import Lane
+from otel_distro.pipeline.lines import Lines
 from otel_distro.pipeline.local_trace import Mode
 from otel_distro.pipeline.span import Span
-from otel_distro.pipeline.tracer import OWN_SCOPES
 from otel_distro.record import LogRecord
 
 if TYPE_CHECKING:
@@ -25,10 +27,14 @@ if TYPE_CHECKING:
     from otel_distro.exporter.otlp import OtlpReader
     from otel_distro.pipeline.aggregate import Aggregator
     from otel_distro.pipeline.decide import Decider
+    from otel_distro.pipeline.lines import Console
     from otel_distro.record import Measurement
 
 _TICK = 0.1
-_SLICE_NS = 500_000
+_LEAST_TICK = 0.01
+_WAITING = 128
+"""Records that may wait: more of them grow old, and make the garbage collector's full rounds more frequent."""
+_SLICE_NS = 700_000
 _HURRIED_SLICE_NS = 5_000_000
 _PAUSE = 0.0002
 _RECORD_BYTES = 1024
@@ -36,7 +42,10 @@ _RECORD_BYTES = 1024
 _ERROR = 17
 _STILL_ENDING = 10.0
 _LAST_TRY_MILLIS = 200
-_SIGNALS: dict[type, str] = {Span: "traces", LogRecord: "logs"}
+_CLIENT = SpanKind.CLIENT
+_CHUNK = 8
+"""Records between two looks at the clock."""
+_EXPORT, _PRIVATE, _MEASURE, _QUIET = Mode.EXPORT, Mode.PRIVATE, Mode.MEASURE, Mode.QUIET
 
 
 class Outputs:
@@ -47,7 +56,7 @@ class Outputs:
         spans: Sequence[Exporter] = (),
         logs: Sequence[Exporter] = (),
         reader: OtlpReader | None = None,
-        console: Callable[[Sequence[LogRecord]], None] | None = None,
+        console: Console | None = None,
     ) -> None:
         self.spans = tuple(spans)
         self.logs = tuple(logs)
@@ -64,7 +73,6 @@ class Worker:
     """The `otel_distro.record.Sink`, and the thread behind it; the thread starts with the first record."""
 
     def __init__(self, outputs: Outputs, aggregator: Aggregator, decider: Decider, settings: Any) -> None:
-        self.outputs = outputs
         self._aggregator = aggregator
         self._decider = decider
         self._max_records = max(1024, settings.buffer_bytes // _RECORD_BYTES)
@@ -72,7 +80,7 @@ class Worker:
         self._batch_size: int = settings.batch_size
         self._batch_delay: float = settings.batch_delay / 1000
         self._interval: float = settings.metric_interval / 1000
-        self._lines: bool = settings.access_log
+        self._access_lines: bool = settings.access_log
         self._least = severity(settings.log_level)
         self._limit = limiter(settings)
         self.on_start: Callable[[], None] = _nothing
@@ -80,12 +88,22 @@ class Worker:
         self.on_flush: Callable[[float], object] = _nothing
         """Called in a flush with its deadline (`monotonic()`): what others added to the providers is flushed, too."""
         self.closed = False
-        self.console_only = False
+        self._console_only = False
+        self.use(outputs)
         self.reset()
+
+    def use(self, outputs: Outputs) -> None:
+        """Feed these outputs from now on; before the first record."""
+        self.outputs = outputs
+        self._spans = Lane(outputs.spans, self._batch_size, self._batch_delay)
+        self._logs = Lane(outputs.logs, self._batch_size, self._batch_delay)
+        self._lines = Lines(outputs.console)
 
     def reset(self) -> None:
         """Begin anew: nothing waits, nothing was counted, no thread; as a forked child must."""
         self._buffer: deque[Any] = deque()
+        self._room = 0
+        """Up to how many waiting records one more is simply appended; 0 when there is more to do."""
         self._text = 0
         self.taken: Counter[str] = Counter()
         self.dropped: Counter[tuple[str, str]] = Counter()
@@ -95,47 +113,71 @@ class Worker:
         self._export = False
         self._gave_up = float("-inf")
         self._thread: Thread | None = None
-        self._open = {"traces": 0, "logs": 0}
-        self._opened_at = {"traces": 0.0, "logs": 0.0}
         self._due = 0.0
-        self._lines_due: deque[LogRecord] = deque()
-        self._printing = RLock()  # a signal handler may log while this thread prints
+        for part in (self._spans, self._logs, self._lines):
+            part.reset()
 
     # -- called by the application's threads: no lock, no I/O but the console line of an error
 
     def take(self, span: Span) -> None:
         """An ended span."""
-        if span.local.mode >= Mode.MEASURE and span.tracer.scope.name not in OWN_SCOPES:
+        if span.local.mode >= _MEASURE and not span.tracer.own:
             return
-        self._put("traces", span)
+        buffer = self._buffer
+        if len(buffer) < self._room:
+            buffer.append(span)
+        else:
+            self._put("traces", span)
 
     def log(self, record: LogRecord) -> None:
         """A log record; the console line of an error is written now."""
-        if record.console and self.outputs.console is not None:
-            self._lines_due.append(record)
-            if record.severity_number >= _ERROR or len(self._lines_due) > self._max_records:
-                self._print()  # with those before it, so that lines stay in order
-        if self._put("logs", record):
-            if len(record.body) > _RECORD_BYTES:
-                self._text += len(record.body)
-        elif self.closed or self.console_only:
-            self._print()
+        lines = self._lines
+        if record.console and lines.wanted:
+            lines.due.append(record)
+            if record.severity_number >= _ERROR or len(lines.due) > self._max_records:
+                lines.print()  # with those before it, so that lines stay in order
+        if self._text > self._max_text:
+            self.dropped["logs", "buffer_full"] += 1
+            return
+        if len(self._buffer) < self._room:
+            self._buffer.append(record)
+        elif not self._put("logs", record):
+            if self.closed or self.console_only:
+                lines.print()
+            return
+        if len(record.body) > _RECORD_BYTES:
+            self._text += len(record.body)
 
     def measure(self, measurement: Measurement) -> None:
         """One measurement of a declared metric."""
-        self._put("metrics", measurement)
+        if len(self._buffer) < self._room:
+            self._buffer.append(measurement)
+        else:
+            self._put("metrics", measurement)
 
     def _put(self, signal: str, record: Any) -> bool:
+        """Take a record where not all is as usual: the first one, the one for which there is no room."""
         if self.closed or self.console_only:
             return False
         buffer = self._buffer
-        if len(buffer) >= self._max_records or self._text > self._max_text:
+        if len(buffer) >= self._max_records:
             self.dropped[signal, "buffer_full"] += 1
             return False
         buffer.append(record)
         if self._thread is None:
             self.start()
+        self._room = 0 if self._thread is None or self.console_only else self._max_records
         return True
+
+    @property
+    def console_only(self) -> bool:
+        """Whether lines are printed and nothing else is taken."""
+        return self._console_only
+
+    @console_only.setter
+    def console_only(self, value: bool) -> None:
+        self._console_only = value
+        self._room = 0
 
     def start(self) -> None:
         """Start the thread, unless it runs, or nothing is to be exported."""
@@ -195,23 +237,28 @@ class Worker:
         deadline = monotonic() + timeout_millis / 1000
         self.flush(timeout_millis)
         self.closed = True
+        self._room = 0
         for exporter in self.outputs.exporters:
             exporter.shutdown(deadline)
         if self.outputs.reader is not None:
             self.outputs.reader.sender.shutdown(deadline)
         with self._changed:
             self._changed.notify_all()
-        self._print()
+        self._lines.print()
 
     # -- the thread
 
     def _run(self) -> None:
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003 - a context value
+        began = monotonic()
+        pause = _TICK
         while not self.closed:
             with self._changed:
                 if self._asked == self._answered:
-                    self._changed.wait(_TICK)
+                    self._changed.wait(pause)
                 asked, export, self._export = self._asked, self._export, False
+            before, began = began, monotonic()
+            pause = _pause(len(self._buffer), began - before)
             with guard("pipeline"):
                 self._drain(hurried=export)
                 self._send(everything=export)
@@ -221,117 +268,106 @@ class Worker:
                     self._changed.notify_all()
 
     def _drain(self, *, hurried: bool = False) -> None:
-        """Process what waits, at most half a millisecond at a time; the event loop gets the interpreter in between.
+        """Process what waits, at most `_SLICE_NS` at a time; the event loop gets the interpreter in between.
 
         What comes meanwhile is for the next round: lines, metrics and those who asked for a flush wait no longer.
         `hurried`: somebody waits for a flush, so slices are as long as the interpreter lets a thread run anyway.
+        Lines are written at the end, all at once: each write gives the interpreter away and has to get it back.
         """
         slice_ns = _HURRIED_SLICE_NS if hurried else _SLICE_NS
-        buffer = self._buffer
+        buffer, lines = self._buffer, self._lines
         left = len(buffer)
-        while left and buffer:
+        unprinted = len(lines.due) + left
+        while (left > 0 and buffer) or (unprinted > 0 and lines.due):
             until = perf_counter_ns() + slice_ns
             with self._aggregator.lock:
-                while left and buffer and perf_counter_ns() < until:
-                    self._process(buffer.popleft())
-                    left -= 1
-            self._print()
-            if left:
+                while left > 0 and buffer and perf_counter_ns() < until:
+                    self._process(min(left, _CHUNK))
+                    left -= _CHUNK
+            while unprinted > 0 and lines.due and perf_counter_ns() < until:
+                lines.render(_CHUNK)
+                unprinted -= _CHUNK
+            if left > 0 or lines.due:
                 self._send(everything=False)
                 sleep(0.0 if hurried else _PAUSE)
         if not buffer:
             self._text = 0
-        self._print()
+        lines.print()
 
-    def _process(self, record: Any) -> None:
-        signal = _SIGNALS.get(type(record), "metrics")
-        self.taken[signal] += 1
-        processed = False
-        with guard("pipeline.process"):
-            if signal == "traces":
-                self._span(record)
-            elif signal == "logs":
-                if len(record.body) > _RECORD_BYTES:
-                    self._text -= len(record.body)
-                self._log(record)
-            else:
-                self._aggregator.measure(record)
-            processed = True
-        if not processed:
-            self.dropped[signal, "encode"] += 1
+    def _process(self, count: int) -> None:
+        """Process so many records; one that fails is counted, and the next ones go on."""
+        buffer, taken = self._buffer, self.taken
+        while count and buffer:
+            signal = ""
+            with guard("pipeline.process"):
+                while count and buffer:
+                    record = buffer.popleft()
+                    count -= 1
+                    kind = record.__class__
+                    signal = "traces" if kind is Span else "logs" if kind is LogRecord else "metrics"
+                    taken[signal] += 1
+                    if kind is Span:
+                        self._span(record)
+                    elif kind is LogRecord:
+                        self._taken_log(record)
+                    else:
+                        self._aggregator.measure(record)
+                signal = ""
+            if signal:
+                self.dropped[signal, "encode"] += 1
+
+    def _taken_log(self, record: LogRecord) -> None:
+        if len(record.body) > _RECORD_BYTES:
+            self._text -= len(record.body)
+        self._log(record)
 
     def _span(self, span: Span) -> None:
         mode = span.local.mode
-        if mode == Mode.EXPORT:
-            self._aggregator.span(span, exported=bool(self.outputs.spans) and span.sampled)
-            if span.sampled:
-                self._add("traces", self.outputs.spans, span)
-        elif mode == Mode.PRIVATE:
+        lane = self._spans
+        if mode is _EXPORT:
+            sampled = span.sampled
+            self._aggregator.span(span, exported=sampled and bool(lane.exporters))
+            if sampled and lane.exporters:
+                lane.add(span)
+        elif mode is _PRIVATE:
             kept = self._decider.take(span)
-            self._aggregator.span(span, exported=bool(kept) and bool(self.outputs.spans))
-            for one in kept:
-                self._add("traces", self.outputs.spans, one)
+            self._aggregator.span(span, exported=bool(kept) and bool(lane.exporters))
+            for one in kept if lane.exporters else ():
+                lane.add(one)
         else:
             self._aggregator.span(span, exported=False)
-        if self._lines and mode != Mode.QUIET:
+        if self._access_lines and mode is not _QUIET and span._kind is not _CLIENT:  # noqa: SLF001
             line = line_of(span)
             if line is not None and line.severity_number >= self._least:
-                self._lines_due.append(line)
+                self._lines.add(line)
                 self._log(line)
 
     def _log(self, record: LogRecord) -> None:
-        if record.export:
-            self._add("logs", self.outputs.logs, record if self._limit is None else self._limit(record))
-
-    def _add(self, signal: str, exporters: Sequence[Exporter], item: Any) -> None:
-        if not exporters:
-            return
-        if not self._open[signal]:
-            self._opened_at[signal] = monotonic()
-        self._open[signal] += 1
-        for exporter in exporters:
-            exporter.add(item)
-        if self._open[signal] >= self._batch_size:
-            self._seal(signal, exporters)
-
-    def _seal(self, signal: str, exporters: Sequence[Exporter]) -> None:
-        self._open[signal] = 0
-        for exporter in exporters:
-            with guard("pipeline.seal"):
-                exporter.seal()
+        if record.export and self._logs.exporters:
+            self._logs.add(record if self._limit is None else self._limit(record))
 
     def _send(self, *, everything: bool) -> None:
         now = monotonic()
-        for signal, exporters in (("traces", self.outputs.spans), ("logs", self.outputs.logs)):
-            if self._open[signal] and (everything or now - self._opened_at[signal] >= self._batch_delay):
-                self._seal(signal, exporters)
+        self._spans.seal_if_due(now, everything=everything)
+        self._logs.seal_if_due(now, everything=everything)
         if self.outputs.reader is not None and (everything or now >= self._due) and not self.console_only:
             self._due = now + self._interval
             with guard("pipeline.collect"):
                 self.outputs.reader.collect()
 
-    def _print(self) -> None:
-        due = self._lines_due
-        if not due:
-            return
-        with self._printing:
-            lines = [due.popleft() for _ in range(len(due))]
-            if lines and self.outputs.console is not None:
-                with guard("console"):
-                    self.outputs.console(lines)
-
     @property
     def waiting(self) -> dict[str, int]:
         """About how many bytes wait, by signal."""
         return {
-            "traces": len(self._buffer) * _RECORD_BYTES + self._decider.bytes + _bytes(self.outputs.spans),
-            "logs": self._text + _bytes(self.outputs.logs),
+            "traces": len(self._buffer) * _RECORD_BYTES + self._decider.bytes + self._spans.waiting_bytes,
+            "logs": self._text + self._logs.waiting_bytes,
             "metrics": 0 if self.outputs.reader is None else self.outputs.reader.sender.waiting_bytes,
         }
 
 
-def _bytes(exporters: Sequence[Exporter]) -> int:
-    return sum(exporter.waiting_bytes for exporter in exporters)
+def _pause(taken: int, seconds: float) -> float:
+    """How long to wait until about `_WAITING` records wait again, at the rate of the last `seconds`."""
+    return _TICK if not taken else max(_LEAST_TICK, min(_TICK, seconds * _WAITING / taken))
 
 
 def _nothing(*_: object) -> None:

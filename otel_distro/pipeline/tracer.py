@@ -8,15 +8,16 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace as api
-from opentelemetry.context import get_value
+from opentelemetry.context import get_current, get_value
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_distro.context.work import GRACE_NS
 from otel_distro.pipeline.local_trace import LocalTrace, Mode
-from otel_distro.pipeline.sampling import QUIET_CHOICE, Choice, classify
+from otel_distro.pipeline.sampling import QUIET_CHOICE, Choice, by_default, classify
 from otel_distro.pipeline.span import Span
 from otel_distro.record import QUIET
 from otel_distro.semconv import SPANS
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 OWN_SCOPES = frozenset(span.scope for span in SPANS)
 """Scopes whose spans are measured even when they are dropped."""
 
+_EXPORT, _PRIVATE, _MEASURE, _QUIET = Mode.EXPORT, Mode.PRIVATE, Mode.MEASURE, Mode.QUIET
 _RANDOM = 0x02
 _SUPPRESSED = "suppress_instrumentation"
 _SHUTDOWN_MILLIS = 10_000
@@ -84,7 +86,7 @@ class Tracer(sdk.Tracer):
         made.measured = type(tracer._tracer_metrics).__name__ == "TracerMetrics"  # noqa: SLF001
         return made
 
-    def start_span(  # noqa: PLR0913 - the API's signature
+    def start_span(  # noqa: C901, PLR0913, PLR0915 - the API's signature; each call less counts here
         self,
         name: str,
         context: Context | None = None,
@@ -96,79 +98,93 @@ class Tracer(sdk.Tracer):
         set_status_on_exception: bool = True,  # noqa: FBT001, FBT002
     ) -> api.Span:
         """Start a span under the one in the context, or a new local trace."""
-        parent = api.get_current_span(context)
         if not self._tracer_config.is_enabled:
-            return NonRecordingSpan(parent.get_span_context())
-        now = time_ns() if start_time is None else start_time
-        local = parent.local if type(parent) is Span else None
+            return NonRecordingSpan(api.get_current_span(context).get_span_context())
+        provider, now = self.provider, time_ns() if start_time is None else start_time
+        if context is None:
+            context = get_current()
+        parent: Any = context.get(_SPAN_KEY)
+        local: LocalTrace | None = parent.local if type(parent) is Span else None
         if local is not None and local.ended_ns and now - local.ended_ns > GRACE_NS:
             local = None
-        if local is not None and self.provider.inherits:
-            span = self._child(parent, local, name)  # type: ignore[arg-type]
+        if local is not None and provider.inherits:
+            span = Span(self, name, parent.trace_id, provider.span_id(), local, kind, now)
+            span.flags = parent.flags
+            span.parent_id = parent.span_id
+            span._parent = parent._context  # noqa: SLF001 - the tracer builds its spans
+            if parent.trace_state is not None or self.measured:
+                self._put_below(span, parent)
+        elif not context and provider.usual and not self.measured:
+            span = Span(self, name, provider.trace_id(), provider.span_id(), LocalTrace(_EXPORT), kind, now)
+            span.is_root = True
+            span.flags = provider.root_flags
         else:
-            made = self._decided(parent, local, name, context, (kind, attributes, links))
-            if type(made) is not Span:
+            above = api.get_current_span(context).get_span_context()
+            made = self._decided(above, local, (name, now), context, (kind, attributes, links))
+            if not isinstance(made, tuple):
                 return made
-            span = made
-            if span.given is not None:
-                attributes = span.given
-        span.begin(kind, now, attributes, links)
-        if not (record_exception and set_status_on_exception):
-            span._record_exception = record_exception  # noqa: SLF001 - the tracer builds its spans
+            span, attributes = made
+        if attributes:
+            span.start_attributes(attributes)
+        if links:
+            span.add_links(links)
+        if provider.notified or not (record_exception and set_status_on_exception):
+            span._record_exception = record_exception  # noqa: SLF001
             span._set_status_on_exception = set_status_on_exception  # noqa: SLF001
-        if self.provider.notified and span.local.mode == Mode.EXPORT:
-            self.span_processor.on_start(span, parent_context=context)
+            if provider.notified and span.local.mode is _EXPORT:
+                self.span_processor.on_start(span, parent_context=context)
         return span
 
-    def _child(self, parent: Span, local: LocalTrace, name: str) -> Span:
-        span = Span(self, name, parent.trace_id, self.provider.span_id(), local)
-        span.flags = parent.flags
-        span.parent_id = parent.span_id
-        span.trace_state = parent.trace_state
-        span._parent = parent._context  # noqa: SLF001
+    def _put_below(self, span: Span, parent: Span) -> None:
+        if parent.trace_state is not None:
+            span.trace_state = parent.trace_state
+            span.has_more = True
         if self.measured:
-            choice = Choice(local.mode, sampled=span.sampled)
+            choice = Choice(span.local.mode, sampled=span.sampled)
             span.counted = self._count(parent._context, choice)  # noqa: SLF001
-        return span
 
     def _decided(
         self,
-        parent: api.Span,
+        above: SpanContext | None,
         local: LocalTrace | None,
-        name: str,
+        started: tuple[str, int],
         context: Context | None,
         given: tuple[SpanKind, Mapping[str, Any] | None, Sequence[Link] | None],
-    ) -> api.Span:
-        """A span whose sampling must be decided: a local root's, or any under a custom sampler."""
-        above: SpanContext | None = parent.get_span_context()
+    ) -> api.Span | tuple[Span, Mapping[str, Any] | None]:
+        """A span whose sampling must be decided (a local root's, or any under a custom sampler), and its attributes."""
         if local is None and get_value(_SUPPRESSED, context):  # an excluded request's spans would be orphans
             return NonRecordingSpan(above or INVALID_SPAN_CONTEXT)
+        provider, (name, now) = self.provider, started
+        above, trace_id, random = self._above(above)
+        quiet = local.mode is _QUIET if local is not None else bool(get_value(QUIET, context))
+        choice = QUIET_CHOICE if quiet else provider.choose(above, context, trace_id, name, *given)
+        if choice.mode is _MEASURE and local is None and not self.own:
+            return self._not_recorded(above, trace_id, choice, random=random)
+        root = local is None
+        if local is None or (local.mode is not choice.mode and local.mode is not _QUIET):
+            # under a parent here nobody decides late: only a local root's outcome does
+            local = LocalTrace(choice.mode if root or choice.mode is not _PRIVATE else _MEASURE)
+        span = Span(self, name, trace_id, provider.span_id(), local, given[0], now)
+        span.is_root = root
+        span.flags = (_SAMPLED if choice.sampled else 0) | (_RANDOM if random else 0)
+        if choice.trace_state:
+            span.trace_state = choice.trace_state
+            span.has_more = True
+        if above is not None:
+            span.parent_id = above.span_id
+            span._parent = above  # noqa: SLF001
+        if self.measured:
+            span.counted = self._count(above, choice)
+        return span, given[1] if choice.attributes is None else choice.attributes
+
+    def _above(self, above: SpanContext | None) -> tuple[SpanContext | None, int, bool]:
+        """The parent, if it is one; the trace id, and whether it is random."""
         if above is not None and not isinstance(above, SpanContext):
             message = "parent_span_context must be a SpanContext or None."
             raise TypeError(message)
         if above is None or not above.is_valid:
-            above, trace_id, random = None, self.provider.trace_id(), self.provider.random_ids
-        else:
-            trace_id, random = above.trace_id, bool(above.trace_flags & _RANDOM)
-        quiet = local.mode == Mode.QUIET if local is not None else bool(get_value(QUIET, context))
-        choice = QUIET_CHOICE if quiet else self.provider.choose(above, context, trace_id, name, *given)
-        if choice.mode == Mode.MEASURE and local is None and not self.own:
-            return self._not_recorded(above, trace_id, choice, random=random)
-        root = local is None
-        if local is None or local.mode not in (choice.mode, Mode.QUIET):
-            # under a parent here nobody decides late: only a local root's outcome does
-            local = LocalTrace(choice.mode if root or choice.mode != Mode.PRIVATE else Mode.MEASURE)
-        span = Span(self, name, trace_id, self.provider.span_id(), local)
-        span.is_root = root
-        span.flags = (_SAMPLED if choice.sampled else 0) | (_RANDOM if random else 0)
-        span.trace_state = choice.trace_state
-        if above is not None:
-            span.parent_id = above.span_id
-            span._parent = above  # noqa: SLF001
-        span.given = choice.attributes
-        if self.measured:
-            span.counted = self._count(above, choice)
-        return span
+            return None, self.provider.trace_id(), self.provider.random_ids
+        return above, above.trace_id, bool(above.trace_flags & _RANDOM)
 
     def _not_recorded(self, above: SpanContext | None, trace_id: int, choice: Choice, *, random: bool) -> api.Span:
         if self.measured:
@@ -187,14 +203,14 @@ class Tracer(sdk.Tracer):
     def _count(self, above: SpanContext | None, choice: Choice) -> Callable[[], None]:
         """The SDK's internal span metrics: count the start, return what counts the end."""
         recorded = Decision.RECORD_AND_SAMPLE if choice.sampled else Decision.RECORD_ONLY
-        decision = recorded if choice.mode == Mode.EXPORT else Decision.DROP
+        decision = recorded if choice.mode is _EXPORT else Decision.DROP
         counted: Callable[[], None] = self._tracer_metrics.start_span(above, decision)
         return counted
 
     def end(self, span: Span, end_time: int) -> None:
-        """Called by the span, once, at its end."""
+        """Called by a span, once, at its end, when somebody besides the pipeline is to be told."""
         provider = self.provider
-        tell = provider.notified and span.local.mode == Mode.EXPORT
+        tell = provider.notified and span.local.mode is _EXPORT
         if tell:
             self.span_processor._on_ending(span)  # noqa: SLF001 - the SDK's own hook
         span._end_time = end_time  # noqa: SLF001
@@ -228,6 +244,9 @@ class TracerProvider(sdk.TracerProvider):
         self.span_id: Callable[[], int] = _span_id if plain else generator.generate_span_id
         self.trace_id: Callable[[], int] = _trace_id if plain else generator.generate_trace_id
         self.random_ids = bool(getattr(generator, "is_trace_id_random", bool)())
+        self.usual = self.choose is by_default
+        """Whether a root that comes with nothing in its context is sampled, without asking."""
+        self.root_flags = _SAMPLED | (_RANDOM if self.random_ids else 0)
 
     def _handle_fork(self) -> None:
         """Renew the lock; a pipeline gives the child its resource (the SDK's handler: a random instance id, too)."""

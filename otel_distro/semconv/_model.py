@@ -1,9 +1,12 @@
-"""What a declared signal is: attributes, metrics, events and log fields as frozen values."""
+"""What a declared signal is: attributes, metrics, events and log fields as named tuples.
+
+Not dataclasses: every process that imports `otel_distro` makes these classes, and a dataclass takes ten times as long.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Instrument(str, Enum):
@@ -25,8 +28,7 @@ class Kind(int, Enum):
     CONSUMER = 4
 
 
-@dataclass(frozen=True)
-class Attribute:
+class Attribute(NamedTuple):
     """A key. `values` closes its set; `bound` names what bounds it ("routes of the app"); else never on a metric."""
 
     key: str
@@ -36,8 +38,7 @@ class Attribute:
     sensitive: bool = False
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Which ended spans a metric is derived from, and which value: their duration in seconds, an attribute, or 1."""
 
     scope: str
@@ -46,8 +47,7 @@ class Source:
     """`duration`, `count`, or the key of a numeric attribute (spans without it are not measured)."""
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """A metric. `attributes` are all it may carry; with a `source` the pipeline derives it from spans."""
 
     name: str
@@ -60,8 +60,7 @@ class Metric:
     observable: bool = False
 
 
-@dataclass(frozen=True)
-class LogField:
+class LogField(NamedTuple):
     """A field of our log lines: `key` as OTLP attribute, `short` as JSON console field."""
 
     key: str
@@ -70,8 +69,7 @@ class LogField:
     sensitive: bool = False
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """A log record with an event name, and the attributes it may carry."""
 
     name: str
@@ -79,8 +77,7 @@ class Event:
     attributes: tuple[Attribute, ...] = ()
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """A span we emit: its scope, kind, the form of its name, and the attributes it may carry."""
 
     scope: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import socket
 import threading
 from email.utils import formatdate
@@ -21,7 +20,7 @@ from tests.exporter.server import OtlpServer, Reply
 def transport(url: str, **settings: Any) -> HttpTransport:
     """A transport of traces to this server."""
     otlp = load({"OTEL_EXPORTER_OTLP_ENDPOINT": url}).otlp["traces"]
-    return HttpTransport(dataclasses.replace(otlp, **settings))
+    return HttpTransport(otlp._replace(**settings))
 
 
 def test_one_connection_serves_all_requests(server: OtlpServer) -> None:

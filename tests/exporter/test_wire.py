@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from otel_distro.exporter import wire
-from otel_distro.exporter.wire import AttributeFields, any_value, varint
+from otel_distro.exporter.wire import Pairs, any_value, varint
 from tests.exporter.requests import value as decoded
 from tests.exporter.values import TEXT, VALUES
 
@@ -51,7 +52,7 @@ def test_not_a_number_comes_back() -> None:
 @given(st.sampled_from(["http.route", "request_id"]) | TEXT, VALUES)
 def test_an_attribute_comes_back_each_time(key: str, value: Any) -> None:
     """The cache gives what the first encoding gave, and tells equal values of other types apart."""
-    write = AttributeFields(b"\x0a")
+    write = partial(Pairs().joined, b"\x0a")
     for _ in range(2):
         for each in (value, 1, True, 1.0):
             (pair,) = Resource.FromString(write({key: each})).attributes
@@ -71,10 +72,10 @@ def test_a_huge_number_is_text() -> None:
     assert hex(10**10_000).startswith(sent)
 
 
-def test_only_what_repeats_is_kept() -> None:
-    """Neither ids, nor keys and values that never come again, fill the memory."""
-    write = AttributeFields(b"\x0a")
+def test_little_is_kept() -> None:
+    """Ids, and keys and values that never come again, do not fill the memory."""
+    pairs = Pairs()
     for number in range(20_000):
-        write({f"key {number}": f"value {number}", "request_id": f"r-{number}", "http.route": f"/{number}"})
-    assert not [pair for pair in write._texts if pair[0] != "http.route"]
-    assert max(len(write._texts), len(write._heads)) <= wire._MAX_CACHED
+        pairs.joined(b"\x0a", {f"key {number}": f"value {number}", "request_id": f"r-{number}", "text": "x" * number})
+    assert max(len(pairs._kept), len(pairs._heads)) <= wire._MAX_KEPT
+    assert max(map(len, pairs._kept.values())) < 2 * wire._MAX_KEPT_TEXT

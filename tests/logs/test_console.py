@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from otel_distro.logs.console import Console, line_format, renderer
+from otel_distro.logs.console import Console, line_format, render_text, renderer
 from otel_distro.logs.stream import is_console, is_console_path
 from otel_distro.record import LogRecord
 
@@ -53,7 +53,7 @@ def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
     """Lines of any length, written by eight threads at once, do not mix."""
     path = tmp_path / "out"
     with path.open("wb") as file:
-        console = Console(file.fileno())
+        console = Console(render_text, file.fileno())
         lines = [bytes([97 + n]) * (n * 3000 + 1) + b"\n" for n in range(8)]
         threads = [Thread(target=lambda n=n: [console.write([lines[n]] * 3) for _ in range(20)]) for n in range(8)]
         for thread in threads:
@@ -66,7 +66,7 @@ def test_lines_of_many_threads_stay_whole(tmp_path: Path) -> None:
 
 def test_a_reader_that_stands_still_does_not_hold_the_app(pipe: Pipe) -> None:
     """A full pipe costs a moment once, then nothing; lost lines are counted; later ones arrive whole."""
-    console = Console(pipe.writer)
+    console = Console(render_text, pipe.writer)
     line = b"x" * 999 + b"\n"
     began = monotonic()
     for _ in range(1000):
@@ -82,7 +82,7 @@ def test_a_reader_that_stands_still_does_not_hold_the_app(pipe: Pipe) -> None:
 def test_a_line_that_was_begun_is_ended_first(pipe: Pipe) -> None:
     """A long line that only half fits is completed before the next one."""
     os.set_blocking(pipe.writer, False)
-    console = Console(pipe.writer)
+    console = Console(render_text, pipe.writer)
     long = b"y" * 100_000 + b"\n"
     console.write([long])
     first = pipe.read()
@@ -94,7 +94,7 @@ def test_a_line_that_was_begun_is_ended_first(pipe: Pipe) -> None:
 
 def test_a_reader_that_is_gone(pipe: Pipe) -> None:
     """A broken pipe and a closed descriptor raise nothing; lines are counted as lost."""
-    console = Console(pipe.writer)
+    console = Console(render_text, pipe.writer)
     os.close(pipe.reader)
     console.write([b"one\n", b"two\n"])
     assert console.dropped == 2
@@ -106,7 +106,7 @@ def test_a_reader_that_is_gone(pipe: Pipe) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_a_fork_with_the_lock_held(pipe: Pipe) -> None:
     """A child that is forked while another thread writes can write itself."""
-    console = Console(pipe.writer)
+    console = Console(render_text, pipe.writer)
     with console._lock:
         thread = Thread(target=_fork_and_write, args=(console,))
         thread.start()

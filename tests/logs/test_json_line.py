@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from otel_distro.logs.json_line import render_json
-from otel_distro.record import LogRecord
+from otel_distro.logs.json_line import JsonLines
+from otel_distro.record import Fixed, LogRecord
 
 RESOURCE = {"service.name": "shop", "deployment.environment.name": "test", "process.pid": 1}
 
@@ -23,7 +25,7 @@ def record(body: str = "sold", **values: Any) -> LogRecord:
 
 def line(of: LogRecord) -> dict[str, Any]:
     """The record's line, read back."""
-    text = render_json(of, RESOURCE)
+    text = JsonLines(RESOURCE)(of)
     assert text.endswith(b"\n")
     assert text.count(b"\n") == 1
     return dict(json.loads(text))
@@ -79,12 +81,17 @@ def test_any_value_is_valid_json(value: Any, written: object) -> None:
     assert line(record(value=value))["value"] == written
 
 
-def test_without_orjson_lines_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The standard library writes what orjson writes."""
-    from otel_distro.logs import json_line
-
-    of = record("☃ \ud800", order=7, ratio=0.1, items=(1, 2))
-    monkeypatch.setattr(json_line._write, "dumps", json_line._by_json)
-    by_json = render_json(of, RESOURCE)
-    monkeypatch.setattr(json_line._write, "dumps", json_line._by_orjson())
-    assert json.loads(render_json(of, RESOURCE)) == json.loads(by_json)
+@given(
+    st.text(),
+    st.dictionaries(
+        st.text() | st.sampled_from(["status", "file", "http.route", "user.hash", "service.name", "level"]),
+        st.text() | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.floats() | st.binary() | st.tuples(st.text()),
+    ),
+    st.booleans(),
+)
+def test_the_quick_line_says_what_the_whole_one_says(body: str, values: dict[str, Any], fixed: bool) -> None:
+    """Whether its parts were kept as text or not, a line is the same; so are two in a row."""
+    lines, of = JsonLines(RESOURCE), record(body)
+    of.attributes = Fixed(values) if fixed else values
+    for _ in range(2):
+        assert json.loads(lines(of)) == json.loads(lines.whole(of))

@@ -40,9 +40,17 @@ class Observed:
         self._spans, self._logs, self.lines = InMemoryExporter(), InMemoryExporter(), list[LogRecord]()
         self.reader = InMemoryMetricReader()
         self.pipeline = Pipeline(config.load(environ or {}), Resource({"service.name": "test"}), own_instance_id=False)
-        outputs = Outputs([self._spans] if exporting else [], [self._logs], console=self.lines.extend)
+        outputs = Outputs([self._spans] if exporting else [], [self._logs], console=self)
         self.pipeline.build(outputs, readers=[self.reader, *readers], sampler=sampler, views=views)
         self.worker = self.pipeline.worker
+
+    def render(self, record: LogRecord) -> LogRecord:
+        """The console keeps records as they are."""
+        return record
+
+    def write(self, lines: Sequence[LogRecord]) -> None:
+        """The console's lines, in order."""
+        self.lines += lines
 
     def end(self) -> None:
         """Stop the thread."""

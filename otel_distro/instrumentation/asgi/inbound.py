@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from opentelemetry import baggage, propagate, trace
@@ -12,21 +12,27 @@ from opentelemetry.trace import INVALID_SPAN, Link
 
 from otel_distro.context import request_id
 from otel_distro.guard import guard
-from otel_distro.semconv.attributes import REQUEST_ID
+from otel_distro.record import Exact
+from otel_distro.semconv.attributes import NETWORK_PROTOCOL_VERSION, REQUEST_ID, SERVER_ADDRESS, SERVER_PORT
+from otel_distro.semconv.http import METHOD, SCHEME, USER_AGENT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.propagators.textmap import TextMapPropagator
     from opentelemetry.trace import SpanContext
 
+    from otel_distro.instrumentation.asgi.scope import Scope
+
     Found = dict[bytes, bytes]
-    Headers = Iterable[tuple[bytes, bytes]]
+    Headers = Collection[tuple[bytes, bytes]]
 
 _READ = frozenset({*request_id.HEADERS_IN, b"content-length", b"host", b"user-agent"})
+_REQUEST_IDS = frozenset(request_id.HEADERS_IN)
 _MAX_HOST = 255
-_MAX_HOSTS = 1024
+_MAX_REPEATED = 1024
+_MAX_TEXT = 2048
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _EXTRACT = guard("asgi.extract")
 
@@ -51,19 +57,23 @@ _GETTER = HeadersGetter()
 class Inbound:
     """Reads headers in one pass; asks the global propagator only when one of its headers is there."""
 
-    __slots__ = ("_fields", "_hosts", "_link", "_read", "_textmap")
+    __slots__ = ("_fields", "_link", "_read", "_repeated", "_textmap")
 
     def __init__(self, *, link: bool) -> None:
         self._link = link
         self._textmap: TextMapPropagator | None = None
         self._fields: frozenset[bytes] = frozenset()
         self._read = _READ
-        self._hosts: dict[tuple[bytes, str], tuple[str, int] | None] = {}
+        self._repeated: dict[tuple[Any, ...], Exact] = {}
 
     def read(self, headers: Headers) -> Found:
-        """The headers we use. Repeated ones are joined by commas, which no id and no traceparent survives."""
+        """The headers. Repeated ones of ours are joined by commas, which no id and no traceparent survives."""
         if propagate.get_global_textmap() is not self._textmap:
             self._learn()
+        found: Found = dict(headers)
+        return found if len(found) == len(headers) else self._joined(headers)
+
+    def _joined(self, headers: Headers) -> Found:
         read = self._read
         found: Found = {}
         for name, value in headers:
@@ -89,26 +99,41 @@ class Inbound:
             return context, None
         return trace.set_span_in_context(INVALID_SPAN, context), [Link(remote)]
 
-    def server(self, found: Found, scheme: str) -> tuple[str, int] | None:
-        """Host and port by the Host header, or None when it makes no sense."""
-        host = found.get(b"host")
-        if host is None:
-            return None
-        key = (host, scheme)
-        if key in self._hosts:
-            return self._hosts[key]
-        known = _host_and_port(host, scheme)
-        if len(self._hosts) < _MAX_HOSTS:
-            self._hosts[key] = known
+    def repeated(self, scope: Scope, scheme: str, method: str | None, found: Found) -> Exact:
+        """The attributes that come again and again: by method, scheme, protocol version, host and user agent."""
+        version, host, agent = scope.get("http_version"), found.get(b"host"), found.get(b"user-agent")
+        key = (method, scheme, version, host, agent)
+        known = self._repeated.get(key)
+        if known is None:
+            known = _described(*key)
+            if len(self._repeated) >= _MAX_REPEATED:
+                self._repeated.clear()
+            if host is None or agent is None or len(host) + len(agent) < _MAX_TEXT:
+                self._repeated[key] = known
         return known
+
+
+def _described(method: str | None, scheme: str, version: str | None, host: bytes | None, agent: bytes | None) -> Exact:
+    attributes: dict[str, str | int] = {SCHEME.key: scheme}
+    if method is not None:
+        attributes[METHOD.key] = method
+    if version:
+        attributes[NETWORK_PROTOCOL_VERSION.key] = version
+    server = None if host is None else _host_and_port(host, scheme)
+    if server is not None:
+        attributes[SERVER_ADDRESS.key], attributes[SERVER_PORT.key] = server
+    if agent is not None:
+        attributes[USER_AGENT.key] = agent[:_MAX_TEXT].decode("latin-1")
+    return Exact(attributes)
 
 
 def request_id_of(found: Found, context: Context, span: SpanContext) -> str:
     """A valid incoming id, else the baggage's, else the trace id."""
-    for name in request_id.HEADERS_IN:
-        value = found.get(name)
-        if value is not None and (accepted := request_id.accept(value)):
-            return accepted
+    if not _REQUEST_IDS.isdisjoint(found):
+        for name in request_id.HEADERS_IN:
+            value = found.get(name)
+            if value is not None and (accepted := request_id.accept(value)):
+                return accepted
     if context:
         carried = baggage.get_baggage(REQUEST_ID.key, context)
         if isinstance(carried, str) and (accepted := request_id.accept(carried.encode("utf-8", "replace"))):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import attach, detach, set_value
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
-from otel_distro.context.identity import pseudonym
+from otel_distro.context.identity import hashed
 from otel_distro.context.work import CURRENT
 from otel_distro.errors.record import exception_type, record_exception
 from otel_distro.guard import guard
@@ -18,20 +18,14 @@ from otel_distro.instrumentation.asgi.query import MAX_TEXT, without_secrets
 from otel_distro.instrumentation.asgi.response_headers import identified
 from otel_distro.instrumentation.asgi.route import RequestWork, route_of
 from otel_distro.instrumentation.asgi.scope import MARK
-from otel_distro.record import QUIET
-from otel_distro.semconv.attributes import (
-    ERROR_TYPE,
-    NETWORK_PROTOCOL_VERSION,
-    REQUEST_ID,
-    SERVER_ADDRESS,
-    SERVER_PORT,
-)
-from otel_distro.semconv.http import CLIENT_ADDRESS, PATH, QUERY, ROUTE, SCHEME, STATUS, USER_AGENT
+from otel_distro.record import QUIET, Exact
+from otel_distro.semconv.attributes import ERROR_TYPE, REQUEST_ID
+from otel_distro.semconv.http import CLIENT_ADDRESS, PATH, QUERY, ROUTE, STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import Span, SpanContext, Tracer
 
     from otel_distro.instrumentation.asgi.inbound import Found
     from otel_distro.instrumentation.asgi.options import ServerOptions
@@ -39,10 +33,10 @@ if TYPE_CHECKING:
 
     Header = tuple[bytes, bytes]
 
+_SERVER = SpanKind.SERVER
 # Bound once: the path looks up no attribute of an attribute.
 _ERROR_TYPE, _ROUTE, _STATUS, _REQUEST_ID = ERROR_TYPE.key, ROUTE.key, STATUS.key, REQUEST_ID.key
-_ADDRESS, _PORT, _CLIENT, _AGENT = SERVER_ADDRESS.key, SERVER_PORT.key, CLIENT_ADDRESS.key, USER_AGENT.key
-_PATH, _QUERY, _SCHEME, _VERSION = PATH.key, QUERY.key, SCHEME.key, NETWORK_PROTOCOL_VERSION.key
+_CLIENT, _PATH, _QUERY = CLIENT_ADDRESS.key, PATH.key, QUERY.key
 
 _FAILED = Status(StatusCode.ERROR)
 _CONTROL = (CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
@@ -50,7 +44,6 @@ _CANCELLED = {("trio", "Cancelled"), ("trio._core._exceptions", "Cancelled")}
 _GONE = _CANCELLED | {("starlette.requests", "ClientDisconnect"), ("starlette.websockets", "WebSocketDisconnect")}
 _SERVER_ERROR = 500
 _FINISH = guard("asgi.finish")
-_LEAVE = guard("asgi.leave")
 _RECORD = guard("asgi.exception")
 
 
@@ -62,56 +55,42 @@ class Observation:
     still marks it.
     """
 
-    __slots__ = (
-        "_context_token",
-        "_headers_sent",
-        "_receive",
-        "_scope",
-        "_send",
-        "_work_token",
-        "ended",
-        "error",
-        "key",
-        "options",
-        "span",
-        "started",
-        "status",
-        "work",
-    )
-
+    # What is usual stands on the class: a request that is like most sets little of it.
+    span: Span
+    work: RequestWork
+    identity: SpanContext
     span_name: str
     record_scope: str
+    started = 0
+    ended = 0
+    """When the last byte was sent; 0 before."""
+    status: int | None = None
+    error: BaseException | None = None
+    _headers_sent: Iterable[Header] = ()
 
     def __init__(self, scope: Scope, options: ServerOptions, key: tuple[str, ...]) -> None:
         self.started = time_ns()
         self._scope = scope
         self.options = options
         self.key = key
-        self.ended = 0
-        self.status: int | None = None
-        self.error: BaseException | None = None
-        self._headers_sent: Iterable[Header] = ()
 
     def begin(self, tracer: Tracer, name: str, attributes: dict[str, Any], found: Found) -> None:
         """Start the span and the work, and make both current."""
-        scope = self._scope
-        inbound = self.options.inbound
-        context, links = inbound.context(found, scope["headers"])
-        if self.options.is_quiet(scope):
+        scope, options = self._scope, self.options
+        context, links = options.inbound.context(found, scope["headers"])
+        if options.is_quiet(scope):
             context = set_value(QUIET, True, context)  # noqa: FBT003 - the API's flag
-        self.span = span = tracer.start_span(name, context, SpanKind.SERVER, attributes, links, self.started)
-        identity = span.get_span_context()
-        self.work = RequestWork({_REQUEST_ID: request_id_of(found, context, identity)})
-        scope[MARK] = self.work
-        self._work_token = CURRENT.set(self.work)
+        self.span = span = tracer.start_span(name, context, _SERVER, attributes, links, self.started)
+        self.identity = identity = span.get_span_context()
+        scope[MARK] = self.work = work = RequestWork({_REQUEST_ID: request_id_of(found, context, identity)})
+        self._work_token = CURRENT.set(work)
         self._context_token = attach(set_span_in_context(span, context))
 
     def channels(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
         """What the application receives from and sends to."""
         self._receive, self._send = receive, send
-        receive, send = self.listening()
         hooks = self.options.hooks
-        return (receive, send) if hooks is None else hooks.begin(self.span, self._scope, receive, send)
+        return self.listening() if hooks is None else hooks.begin(self.span, self._scope, *self.listening())
 
     def listening(self) -> tuple[Receive, Send]:
         """The server's channels, with us between where something must be seen."""
@@ -120,7 +99,7 @@ class Observation:
     def identify(self, headers: Iterable[Header]) -> list[Header]:
         """The headers of the response with the request's ids."""
         self._headers_sent = headers = list(headers)
-        return identified(headers, self.work.fields[_REQUEST_ID], self.span.get_span_context())
+        return identified(headers, self.work.fields[_REQUEST_ID], self.identity)
 
     def failed(self, error: BaseException) -> None:
         """Remember, and record once, what left the application."""
@@ -132,30 +111,31 @@ class Observation:
     def end(self) -> None:
         """Hand over the span and leave the context as it was."""
         with _FINISH:
-            self.finish(self.ended or time_ns())
-        with _LEAVE:
-            detach(self._context_token)
-            CURRENT.reset(self._work_token)
+            try:
+                self.finish()
+            finally:
+                detach(self._context_token)
+                CURRENT.reset(self._work_token)
         self.error = None  # its traceback refers to the frame that refers to us
 
-    def finish(self, ended: int) -> None:
+    def finish(self) -> None:
         """End span and work."""
-        span, work = self.span, self.work
+        span, work, now = self.span, self.work, time_ns()
         attributes = self.outcome()
         attributes.update(work.fields)
-        route = route_of(work, self._scope)
+        route = work.route or route_of(work, self._scope)
         if route is not None:
             attributes[_ROUTE] = route
             span.update_name(f"{self.span_name} {route}")
-        if self.options.response_headers is not None:
-            attributes.update(self.options.response_headers.attributes(self._headers_sent))
         if self._mark_error(attributes):
             span.set_status(_FAILED)
         span.set_attributes(attributes)
-        span.end(ended)
-        work.end(time_ns())
+        if self.options.response_headers is not None:
+            span.set_attributes(self.options.response_headers.attributes(self._headers_sent))
+        span.end(self.ended or now)
+        work.ended_ns = now
 
-    def outcome(self) -> dict[str, Any]:
+    def outcome(self) -> Exact:
         """The attributes that are known at the end."""
         raise NotImplementedError
 
@@ -192,21 +172,15 @@ def _is_one_of(error: BaseException, names: set[tuple[str, str]]) -> bool:
     return (kind.__module__, kind.__qualname__) in names
 
 
-def request_attributes(scope: Scope, options: ServerOptions, found: Found) -> dict[str, Any]:
+def request_attributes(scope: Scope, options: ServerOptions, found: Found, method: str | None = None) -> dict[str, Any]:
     """The attributes known at the start, in one dict: what samplers may ask for."""
     scheme = scope.get("scheme") or ("http" if scope["type"] == "http" else "ws")
-    attributes: dict[str, Any] = {_SCHEME: scheme, _PATH: scope["path"][:MAX_TEXT]}
+    attributes = Exact(options.inbound.repeated(scope, scheme, method, found))
+    attributes[_PATH] = scope["path"][:MAX_TEXT]
     if query := scope.get("query_string"):
         attributes[_QUERY] = without_secrets(query)
-    if version := scope.get("http_version"):
-        attributes[_VERSION] = version
-    server = options.inbound.server(found, scheme)
-    if server is not None:
-        attributes[_ADDRESS], attributes[_PORT] = server
     if (client := scope.get("client")) and client[0]:
-        attributes[_CLIENT] = next(iter(pseudonym("client", client[0]).values()))
-    if (agent := found.get(b"user-agent")) is not None:
-        attributes[_AGENT] = agent[:MAX_TEXT].decode("latin-1")
+        attributes[_CLIENT] = hashed("client", client[0])
     if options.request_headers is not None:
-        attributes.update(options.request_headers.attributes(scope["headers"]))
+        return {**attributes, **options.request_headers.attributes(scope["headers"])}
     return attributes

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from otel_distro.guard import guard
 from otel_distro.instrumentation.asgi.active import Active
 from otel_distro.instrumentation.asgi.inbound import content_length
 from otel_distro.instrumentation.asgi.observation import Observation, is_gone, request_attributes
+from otel_distro.record import Exact
 from otel_distro.semconv.http import (
     ASGI_SCOPE,
     FIRST_BYTE,
-    METHOD,
     METHOD_ORIGINAL,
     METHODS,
     REQUEST_SIZE,
@@ -32,7 +32,7 @@ _OTHER = "_OTHER"
 _KNOWN = frozenset(METHODS) - {_OTHER}
 _NO_BODY = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "TRACE"})
 _EVENT_STREAM = b"text/event-stream"
-_METHOD, _ORIGINAL = METHOD.key, METHOD_ORIGINAL.key
+_ORIGINAL = METHOD_ORIGINAL.key
 _REQUEST_SIZE, _RESPONSE_SIZE = REQUEST_SIZE.key, RESPONSE_SIZE.key
 _FIRST_BYTE, _STREAMING = FIRST_BYTE.key, STREAMING.key
 _ANSWER = guard("asgi.response_headers")
@@ -42,28 +42,19 @@ _MAX_METHOD = 64
 class ServerRequest(Observation):
     """State of one request; its two methods stand between server and application."""
 
-    __slots__ = (
-        "_counts_received",
-        "_first",
-        "_parts",
-        "_received",
-        "_sent",
-        "span_name",
-    )
-
     record_scope = ASGI_SCOPE
+    _first = 0
+    """When the first of several parts was sent."""
+    _parts = 0
+    _sent = 0
 
     def __init__(self, scope: Scope, options: ServerOptions) -> None:
         original = scope["method"]
         method = original if original in _KNOWN else _OTHER
         super().__init__(scope, options, (method, scope.get("scheme") or "http"))
         self.span_name = "HTTP" if method is _OTHER else method
-        self._first = 0
-        self._parts = 0
-        self._sent = 0
         found = options.inbound.read(scope["headers"])
-        attributes = request_attributes(scope, options, found)
-        attributes[_METHOD] = method
+        attributes = request_attributes(scope, options, found, method)
         if method is _OTHER:
             attributes[_ORIGINAL] = original[:_MAX_METHOD]
         self._received = content_length(found)
@@ -120,12 +111,13 @@ class ServerRequest(Observation):
         self.ended = time_ns()
         ACTIVE.discard(self)
 
-    def outcome(self) -> dict[str, Any]:
+    def outcome(self) -> Exact:
         """Sizes, and for a streamed response the time until its first byte."""
         ACTIVE.discard(self)
         if self.status is None and self.error is not None and not is_gone(self.error):
             self.status = 500  # what the server answers in the application's place
-        attributes: dict[str, Any] = {_RESPONSE_SIZE: self._sent}
+        attributes = Exact()
+        attributes[_RESPONSE_SIZE] = self._sent
         if self._received is not None:
             attributes[_REQUEST_SIZE] = self._received
         if self._parts > 1 or ((self._parts != 1 or self._first) and self._is_event_stream()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from otel_distro.context.request_id import HEADERS_OUT
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     Header = tuple[bytes, bytes]
 
+_ID, _CORRELATION = HEADERS_OUT
+_NAME = itemgetter(0)
 _TIMING = b"server-timing"
 _ALLOW = b"access-control-allow-origin"
 _EXPOSE = b"access-control-expose-headers"
@@ -24,21 +27,24 @@ _WATCHED = {name: 1 << bit for bit, name in enumerate((*HEADERS_OUT, _TIMING, _A
 def identified(headers: Iterable[Header], request_id: str, span: SpanContext) -> list[Header]:
     """The response's headers with the request's ids, exposed to other origins where the app allows these."""
     result = list(headers)
-    seen = 0
-    watched = _WATCHED
-    for header in result:
-        name = header[0].lower()
-        if name in watched:
-            seen |= watched[name]
+    seen = _seen(tuple(map(_NAME, result)))
     encoded = request_id.encode()
     if not seen:
-        result += [(name, encoded) for name in HEADERS_OUT]
-        result.append((_TIMING, _timing(span)))
+        result += ((_ID, encoded), (_CORRELATION, encoded), (_TIMING, _timing(span)))
         return result
-    result += [(name, encoded) for name in HEADERS_OUT if not seen & watched[name]]
-    if not seen & watched[_TIMING] or not _has_traceparent(result):
+    result += [(name, encoded) for name in HEADERS_OUT if not seen & _WATCHED[name]]
+    if not seen & _WATCHED[_TIMING] or not _has_traceparent(result):
         result.append((_TIMING, _timing(span)))
-    return _exposed(result) if seen & watched[_ALLOW] else result
+    return _exposed(result) if seen & _WATCHED[_ALLOW] else result
+
+
+@lru_cache(maxsize=256)
+def _seen(names: tuple[bytes, ...]) -> int:
+    """Which of the headers that we look at are among these."""
+    seen = 0
+    for name in names:
+        seen |= _WATCHED.get(name.lower(), 0)
+    return seen
 
 
 def _timing(span: SpanContext) -> bytes:

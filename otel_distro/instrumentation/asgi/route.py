@@ -24,7 +24,8 @@ class RequestWork(Work):
     __slots__ = ("prefix", "route")
 
     def __init__(self, fields: dict[str, str]) -> None:
-        super().__init__(fields)
+        self.fields = fields
+        self.ended_ns = 0
         self.prefix = ""
         self.route: str | None = None
 

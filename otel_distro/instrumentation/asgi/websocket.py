@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from otel_distro.guard import guard
 from otel_distro.instrumentation.asgi.active import Active
 from otel_distro.instrumentation.asgi.observation import Observation, is_gone, request_attributes
+from otel_distro.record import Exact
 from otel_distro.semconv.http import WS_ACTIVE, WS_CLOSE, WS_RECEIVED, WS_SCOPE, WS_SENT
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ _ANSWER = guard("asgi.websocket_headers")
 
 class ServerConnection(Observation):
     """State of one connection; counts of messages, and how it was closed."""
-
-    __slots__ = ("_accepted", "_close_code", "_received", "_sent")
 
     span_name = "WS"
     record_scope = WS_SCOPE
@@ -91,12 +90,12 @@ class ServerConnection(Observation):
         elif self.status is None:
             self.status = FORBIDDEN
 
-    def outcome(self) -> dict[str, Any]:
+    def outcome(self) -> Exact:
         """Counts of messages, and the close code of a connection that was open."""
         ACTIVE.discard(self)
         if self.error is not None:
             self._failed(self.error)
-        attributes: dict[str, Any] = {WS_RECEIVED.key: self._received, WS_SENT.key: self._sent}
+        attributes = Exact({WS_RECEIVED.key: self._received, WS_SENT.key: self._sent})
         if self._close_code is not None:
             attributes[WS_CLOSE.key] = self._close_code
         return attributes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from otel_distro.context.work import request_id
@@ -10,7 +11,7 @@ from otel_distro.guard import rendered
 from otel_distro.logs.call import Call
 from otel_distro.logs.severity import severity
 from otel_distro.logs.value import MAX_BODY, MAX_TEXT, add, cut
-from otel_distro.record import LogRecord
+from otel_distro.record import Fixed, LogRecord
 
 if TYPE_CHECKING:
     from otel_distro.record import Value
@@ -19,6 +20,11 @@ _OURS = frozenset({"message", "asctime", "taskName", "color_message"})
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | _OURS
 _PLAIN = len(logging.makeLogRecord({}).__dict__)
 _ACCESS = "uvicorn.access"
+_MAIN = "MainThread"
+_FORMAT_ERROR = "otel_distro.log.format_error"
+_MAX_PLACES = 4096
+_NOWHERE = Fixed({})
+_places: dict[tuple[str, int, str | None], Fixed] = {}
 
 
 class StdlibCall(Call):
@@ -43,51 +49,71 @@ class StdlibCall(Call):
         shown = self.shown
         if shown.name == _ACCESS and self.own_access_line and request_id() is not None:
             return None
-        attributes: dict[str, Value] = dict(self.attributes) if self.attributes else {}
-        error = _describe(shown, attributes)
-        return (
-            LogRecord(
-                int(shown.created * 1e9),
-                severity(shown.levelno),
-                str(self.level_name),
-                shown.name,
-                _message(shown, attributes),
-                attributes=attributes,
-                console=self.console,
-            ),
-            error,
-        )
+        error: BaseException | None = None
+        attributes: dict[str, Value]
+        place = _place(shown)
+        if self.attributes is None and _is_bare(shown):
+            attributes = place
+        else:
+            attributes = {**self.attributes, **place} if self.attributes else dict(place)
+            error = _describe(shown, attributes)
+        level = severity(shown.levelno)
+        record = LogRecord(int(shown.created * 1e9), level, str(self.level_name), shown.name, "", console=self.console)
+        if not shown.args and type(shown.msg) is str:
+            record.body = cut(shown.msg, MAX_BODY)
+        else:
+            record.body, attributes = _message(shown, attributes)
+        record.attributes = attributes
+        return record, error
 
 
-def _message(record: logging.LogRecord, attributes: dict[str, Value]) -> str:
+def _message(record: logging.LogRecord, attributes: dict[str, Value]) -> tuple[str, dict[str, Value]]:
     """The text as of now; the bare template and a note when the arguments do not fit it."""
-    if not record.args and type(record.msg) is str:
-        return cut(record.msg, MAX_BODY)
+    notes: dict[str, Value] = {}
 
     def template(failure: Exception) -> str:
-        attributes["otel_distro.log.format_error"] = cut(
-            rendered(lambda: f"{type(failure).__name__}: {failure}"), MAX_TEXT
-        )
+        notes[_FORMAT_ERROR] = cut(rendered(lambda: f"{type(failure).__name__}: {failure}"), MAX_TEXT)
         return rendered(lambda: str(record.msg))
 
-    return cut(rendered(record.getMessage, template), MAX_BODY)
+    text = cut(rendered(record.getMessage, template), MAX_BODY)
+    return text, {**attributes, **notes} if notes else attributes
+
+
+def _is_bare(record: logging.LogRecord) -> bool:
+    """Whether nothing is known of it but what every record has."""
+    return (
+        len(record.__dict__) == _PLAIN
+        and record.threadName == _MAIN
+        and not (record.exc_info or record.exc_text or record.stack_info)
+    )
+
+
+def _place(record: logging.LogRecord) -> Fixed:
+    """Where it was logged: one object for each place."""
+    path, line, function = key = (record.pathname, record.lineno, record.funcName)
+    if type(path) is not str or type(line) is not int or not line:
+        return _NOWHERE
+    known = _places.get(key)
+    if known is None:
+        found: dict[str, Value] = {"code.file.path": path, "code.line.number": line}
+        if type(function) is str and function:
+            found["code.function.name"] = function
+        if len(_places) >= _MAX_PLACES:
+            _places.clear()
+        known = _places[key] = Fixed(found)
+    return known
 
 
 def _describe(record: logging.LogRecord, attributes: dict[str, Value]) -> BaseException | None:
-    """Where it was logged and what else is known; returns the exception it is about."""
-    if type(record.lineno) is int and record.lineno and type(record.pathname) is str:
-        attributes["code.file.path"] = record.pathname
-        attributes["code.line.number"] = record.lineno
-        if record.funcName:
-            attributes["code.function.name"] = record.funcName
-    if record.threadName and record.threadName != "MainThread":
+    """What else is known; returns the exception it is about."""
+    if record.threadName and record.threadName != _MAIN:
         attributes["thread.name"] = record.threadName
     values = record.__dict__
     if len(values) != _PLAIN:
-        add(
-            attributes,
-            [(k, v) for k, v in values.items() if k not in _STANDARD and not str(k).startswith("_")],
-        )
+        # `logging` sets its own values first; a class of the app's may do otherwise
+        skipped = _PLAIN if type(record) is logging.LogRecord else 0
+        extras = islice(values.items(), skipped, None)
+        add(attributes, [(k, v) for k, v in extras if k not in _STANDARD and not str(k).startswith("_")])
     if record.stack_info:
         attributes["code.stacktrace"] = cut(str(record.stack_info), MAX_BODY)
     return _exception(record, attributes) if record.exc_info or record.exc_text else None

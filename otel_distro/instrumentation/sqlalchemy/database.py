@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary, ref
 
 from otel_distro.instrumentation.sqlalchemy.queries import unwatch, watch
 from otel_distro.instrumentation.sqlalchemy.statement import MAX_READ, Statement, read
+from otel_distro.record import Exact, Fixed
 from otel_distro.semconv.attributes import SERVER_ADDRESS, SERVER_PORT
 from otel_distro.semconv.db import (
     AFFECTED_ROWS,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 MAX_STATEMENTS = 1000
 """Statements remembered per engine; where texts differ each time (literals in them) it begins anew then."""
 
+_MAX_KEPT_ROWS = 32
+
 SYSTEMS = {
     "mssql": "microsoft.sql_server",
     "oracle": "oracle.db",
@@ -53,9 +56,9 @@ _ATTRIBUTE = "_otel_distro_database"
 
 
 class Entry:
-    """One statement's span name and attributes, the same dict for each execution."""
+    """One statement's span name and attributes, the same object for each execution (with the same number of rows)."""
 
-    __slots__ = ("attributes", "key", "name", "rows_key", "writes")
+    __slots__ = ("_by_rows", "attributes", "key", "name", "rows_key", "writes")
 
     def __init__(self, statement: Statement, database: Database, *, batch: bool = False) -> None:
         prefix = "BATCH " if batch else ""
@@ -67,7 +70,8 @@ class Entry:
         if statement.summary:
             attributes[SUMMARY.key] = prefix + statement.summary
         attributes[TEXT.key] = statement.text
-        self.attributes = attributes
+        self.attributes = Fixed(attributes)
+        self._by_rows: dict[int, Exact] = {}
         self.name = prefix + statement.summary if statement.summary else database.system
         self.writes = statement.writes
         returns = not statement.writes or " RETURNING " in statement.text.upper()
@@ -76,6 +80,16 @@ class Entry:
             self.rows_key = ""
         self.key = (database.system, database.namespace, attributes.get(OPERATION.key), statement.collection)
         """The key of its measurements."""
+
+    def with_rows(self, rows: int) -> Exact:
+        """The attributes of an execution with so many rows; those of few rows are kept."""
+        known = self._by_rows.get(rows)
+        if known is None:
+            values = {**self.attributes, self.rows_key: rows}
+            if rows >= _MAX_KEPT_ROWS:
+                return Exact(values)
+            known = self._by_rows[rows] = Fixed(values)
+        return known
 
 
 class Database:

@@ -38,6 +38,7 @@ DIRTY = "_otel_distro_dirty"
 EARLY = "_otel_distro_early"
 """Attribute of an execution context: the span that was started before its statement."""
 
+_CLIENT = SpanKind.CLIENT
 _METHODS = ("do_execute", "do_executemany", "do_execute_no_params")
 _SUPPRESSED = "suppress_instrumentation"
 _GUARD = guard("sqlalchemy.query")
@@ -92,22 +93,43 @@ class Watched:
         current = get_current()
         connection: Connection | None = getattr(context, "root_connection", None)
         # A dialect's first questions on a new connection are part of opening it: a metric, and no span.
-        if connection is None or not connection._allow_autobegin or suppressed(current):  # noqa: SLF001
+        if connection is None or not connection._allow_autobegin or (current and suppressed(current)):  # noqa: SLF001
             return self._original(cursor, statement, parameters, context)
-        query = Query(connection, cursor, statement, parameters)
         early = taken(context) if self._options.comments is not None else None
         start = time_ns()
         try:
             answer = self._original(cursor, statement, parameters, context)
         except BaseException as error:
+            query = Query(connection, cursor, statement, parameters)
             self._finish(query, current, (start, time_ns()), early, error)
             raise
-        self._finish(query, current, (start, time_ns()), early)
+        if early is None and not self._many:
+            self._answered(connection, cursor, statement, current, start)
+        else:
+            self._finish(Query(connection, cursor, statement, parameters), current, (start, time_ns()), early)
         return answer
 
     def execute_no_params(self, cursor: DBAPICursor, statement: str, context: ExecutionContext | None = None) -> Any:
         """The same for a statement that the driver gets without parameters."""
         return self.execute(cursor, statement, None, context)
+
+    def _answered(
+        self, connection: Connection, cursor: DBAPICursor, statement: str, current: Context, start: int
+    ) -> None:
+        """The usual case: all that the span says was made for an execution before."""
+        end = time_ns()
+        with _GUARD:
+            database = self._database
+            entry = database.entry(statement)
+            rows = cursor.rowcount if entry.rows_key else -1
+            attributes = entry.attributes if rows < 0 else entry.with_rows(rows)
+            tracer = database.tracer or self._options.tracer
+            span = tracer.start_span(entry.name, current, _CLIENT, attributes, None, start)
+            if entry.writes:
+                setattr(connection, DIRTY, True)
+            if end - start >= config.current().slow_query_ms * 1e6:
+                tell(span, entry, (start, end))
+            span.end(end)
 
     def _finish(
         self,
@@ -124,7 +146,7 @@ class Watched:
             attributes = self._attributes(entry, query, batch, error)
             if early is None:
                 tracer = self._database.tracer or self._options.tracer
-                span = tracer.start_span(entry.name, current, SpanKind.CLIENT, attributes, None, start)
+                span = tracer.start_span(entry.name, current, _CLIENT, attributes, None, start)
             else:
                 span = completed(early, attributes)
             if entry.writes or error is not None:
@@ -137,11 +159,7 @@ class Watched:
 
     def _attributes(self, entry: Entry, query: Query, batch: int, error: BaseException | None) -> dict[str, Any]:
         rows = query.cursor.rowcount if error is None and entry.rows_key else -1
-        if rows < 0 and batch <= 1 and error is None:
-            return entry.attributes
-        attributes = entry.attributes.copy()
-        if rows >= 0:
-            attributes[entry.rows_key] = rows
+        attributes: dict[str, Any] = dict(entry.attributes if rows < 0 else entry.with_rows(rows))
         if batch > 1:
             attributes[BATCH_SIZE.key] = batch
         if error is not None:

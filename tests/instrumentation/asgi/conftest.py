@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,10 @@ Call = Callable[..., Awaitable[httpx.Response]]
 @pytest.fixture(autouse=True)
 def settings(tmp_path: Path) -> Iterator[Callable[..., None]]:
     """Settings of the test, in force before the instrumentation is."""
-    before = config.use(replace(config.load({}), cache_dir=tmp_path))
+    before = config.use(config.load({})._replace(cache_dir=tmp_path))
 
     def use(**values: Any) -> None:
-        config.use(replace(config.current(), **values))
+        config.use(config.current()._replace(**values))
 
     yield use
     config.use(before)

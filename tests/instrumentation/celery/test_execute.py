@@ -13,10 +13,12 @@ from celery import Celery, chain, signals
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
+from opentelemetry.instrumentation.celery import CeleryInstrumentor as UpstreamInstrumentor
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_distro.context.work import CURRENT, Work, current_fields
+from otel_distro.instrumentation.celery import CeleryInstrumentor
 from tests.conftest import Telemetry
 
 
@@ -71,6 +73,23 @@ def test_web_publish_and_run_are_one_trace(worked: Celery, telemetry: Telemetry)
     assert ran.context.trace_id == published.context.trace_id == server.context.trace_id
     assert seen["trace_id"] == f"{server.context.trace_id:032x}"
     assert seen["request_id"] == "r-1"
+
+
+@pytest.mark.parametrize("caller", [CeleryInstrumentor, UpstreamInstrumentor], ids=["ours", "upstream"])
+def test_a_run_may_be_linked_instead(worked: Celery, telemetry: Telemetry, caller: Any) -> None:
+    """With `use_span_links` a run has a trace of its own that is linked to the publish; the request id is there."""
+    if caller is CeleryInstrumentor:
+        CeleryInstrumentor().configure({"use_span_links": True})
+    else:
+        caller().instrument(use_span_links=True)
+    with request("r-7"):
+        seen = run(worked, "pack", 7)
+    [ran], [published] = telemetry.spans("run orders.pack"), telemetry.spans("publish orders.pack")
+    assert ran.parent is None
+    assert ran.context.trace_id != published.context.trace_id
+    assert [link.context.span_id for link in ran.links] == [published.context.span_id]
+    assert seen["trace_id"] == f"{ran.context.trace_id:032x}"
+    assert seen["request_id"] == "r-7"
 
 
 def test_a_run_is_one_consumer_span(worked: Celery, telemetry: Telemetry) -> None:

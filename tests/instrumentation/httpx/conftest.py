@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -76,7 +75,7 @@ def instrumented() -> Iterator[HttpxInstrumentor]:
     before = propagate.get_global_textmap()
     ours = [TraceContextTextMapPropagator(), FirstPartyBaggagePropagator()]
     propagate.set_global_textmap(CompositePropagator(ours))
-    settings = config.use(replace(config.current(), baggage_hosts=("127.0.0.1",)))
+    settings = config.use(config.current()._replace(baggage_hosts=("127.0.0.1",)))
     instrumentor = HttpxInstrumentor()
     instrumentor.instrument()
     yield instrumentor

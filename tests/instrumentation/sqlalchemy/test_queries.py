@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +33,7 @@ TRACER = trace.get_tracer("app")
 @pytest.fixture
 def every_query_is_slow() -> Iterator[None]:
     """The threshold is zero."""
-    before = config.use(replace(config.current(), slow_query_ms=0.0))
+    before = config.use(config.current()._replace(slow_query_ms=0.0))
     yield
     config.use(before)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +59,7 @@ def started(thread: threading.Thread) -> None:
 @pytest.fixture
 def lines_and_spans(telemetry: Telemetry, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Serves one request; lines and spans that `say` made are in its trace, and their request ids are the answer."""
-    before = config.use(replace(config.load({}), cache_dir=tmp_path))
+    before = config.use(config.load({})._replace(cache_dir=tmp_path))
     instrumentors = AsgiInstrumentor(), LoggingInstrumentor()
     for instrumentor in instrumentors:
         instrumentor.instrument()

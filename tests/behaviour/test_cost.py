@@ -1,0 +1,92 @@
+"""The hot path stays as short as it is: counted, so that neither a busy machine nor a lucky run decides."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.behaviour.cost import Bytecodes, Shop, tracked
+from tests.exporter.server import OtlpServer
+
+REQUESTS = 50
+PATH, THREAD = 5200, 6300
+"""Bytecodes per request with two queries and two lines, on either thread: 15 % above what was measured."""
+WAITING_OBJECTS = 30
+"""Objects per request that the collector must look at while they wait for the thread."""
+WAITING_BLOCKS = 120
+"""Allocations per request that wait."""
+
+
+@pytest.fixture
+def shop() -> Iterator[Shop]:
+    """The app, warm: everything that is made once is made."""
+    with OtlpServer().running() as server:
+        made = Shop(server)
+        yield made
+        made.close()
+
+
+async def warm(shop: Shop) -> None:
+    """Everything that is made once is made."""
+    await shop.requests(REQUESTS)
+    shop.settle()
+
+
+async def test_bytecodes_of_the_request_path(shop: Shop) -> None:
+    """A request executes no more of our bytecodes than the bound."""
+    await warm(shop)
+    with Bytecodes() as counted:
+        await shop.requests(REQUESTS, first=1000)
+    assert counted.total / REQUESTS < PATH, counted.table(REQUESTS)
+
+
+async def test_bytecodes_of_the_thread(shop: Shop) -> None:
+    """Nor does the pipeline's thread, for metrics, spans, log records, access and console lines of a request."""
+    await warm(shop)
+    await shop.requests(REQUESTS, first=1000)
+    shop.lines.clear()
+    with Bytecodes() as counted:
+        shop.settle()
+    assert len(shop.lines) == 3 * REQUESTS
+    assert counted.total / REQUESTS < THREAD, counted.table(REQUESTS)
+
+
+async def test_records_of_a_request(shop: Shop) -> None:
+    """What crosses to the thread: a span for the request and for each query, the lines, two times of the pool."""
+    await warm(shop)
+    await shop.request()
+    assert shop.waiting == {"Span": 3, "LogRecord": 2, "Measurement": 2}
+
+
+async def test_what_waits_is_small(shop: Shop) -> None:
+    """A request that waits for the thread holds few objects; once it was processed, none."""
+    await warm(shop)
+    objects, blocks = tracked(), sys.getallocatedblocks()
+    await shop.requests(REQUESTS, first=1000)
+    held_blocks = sys.getallocatedblocks() - blocks
+    held_objects = tracked() - objects
+    shop.settle()
+    assert held_objects / REQUESTS < WAITING_OBJECTS
+    assert held_blocks / REQUESTS < WAITING_BLOCKS
+
+
+@pytest.mark.integration
+async def test_no_growth_over_a_hundred_thousand_requests(shop: Shop) -> None:
+    """Each with a path and an id of its own: after the first tenth, what is allocated stays as it is."""
+    await shop.requests(10_000)
+    shop.settle()
+    shop.forget()
+    before = _blocks()
+    for first in range(10_000, 100_000, 1000):
+        await shop.requests(1000, first=first)
+        shop.settle()
+        shop.forget()
+    assert _blocks() - before < 10_000
+
+
+def _blocks() -> int:
+    gc.collect()
+    return sys.getallocatedblocks()
