@@ -7,6 +7,8 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
+from otel_distro.guard import rendered
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -14,6 +16,11 @@ _CAUSE = "\nThe above exception was the direct cause of the following exception:
 _CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n\n"
 _HEAD = "Traceback (most recent call last):\n"
 _MAX_CHAIN = 8
+_BARE = ("__main__", "builtins")
+"""Modules that the interpreter does not name before a class."""
+_MAX_KNOWN = 2048
+_known: dict[tuple[str, int, str], str] = {}
+"""Frames as text: an error that comes often passes the same places."""
 _GROUP: type[BaseException] | None = getattr(sys.modules["builtins"], "BaseExceptionGroup", None)
 
 
@@ -41,8 +48,18 @@ def _chain(error: BaseException) -> list[tuple[BaseException, str]]:
 def _one(error: BaseException, max_frames: int) -> str:
     if _GROUP is not None and isinstance(error, _GROUP):
         return "".join(traceback.format_exception(type(error), error, error.__traceback__, -max_frames, chain=False))
-    last = "".join(traceback.format_exception_only(type(error), error))
+    last = _last(error)
     return f"{_HEAD}{_frames(error.__traceback__, max_frames)}{last}" if error.__traceback__ else last
+
+
+def _last(error: BaseException) -> str:
+    """Type and message, as the interpreter's last line; it renders the unusual ones itself."""
+    kind = type(error)
+    if isinstance(error, SyntaxError) or getattr(error, "__notes__", None) is not None:
+        return "".join(traceback.format_exception_only(kind, error))
+    name = kind.__qualname__ if kind.__module__ in _BARE else f"{kind.__module__}.{kind.__qualname__}"
+    text = rendered(lambda: str(error), lambda _: "<exception str() failed>")
+    return f"{name}: {text}\n" if text else f"{name}\n"
 
 
 def _frames(tb: TracebackType | None, max_frames: int) -> str:
@@ -53,8 +70,18 @@ def _frames(tb: TracebackType | None, max_frames: int) -> str:
     lines = []
     for step in steps[-max_frames:]:
         code = step.tb_frame.f_code
-        lines.append(f'  File "{code.co_filename}", line {step.tb_lineno}, in {code.co_name}\n')
-        source = linecache.getline(code.co_filename, step.tb_lineno, step.tb_frame.f_globals).strip()
-        if source:
-            lines.append(f"    {source}\n")
+        place = (code.co_filename, step.tb_lineno, code.co_name)
+        lines.append(_known.get(place) or _frame(place, step))
     return "".join(lines)
+
+
+def _frame(place: tuple[str, int, str], step: TracebackType) -> str:
+    name, number, function = place
+    text = f'  File "{name}", line {number}, in {function}\n'
+    source = linecache.getline(name, number, step.tb_frame.f_globals).strip()
+    if source:
+        text += f"    {source}\n"
+    if len(_known) >= _MAX_KNOWN:
+        _known.clear()
+    _known[place] = text
+    return text

@@ -66,7 +66,9 @@ def add(attributes: dict[str, Value], extras: Iterable[tuple[object, object]]) -
     """Add the app's values under their own names, at most 64; names of ours get a prefix, None is left out."""
     for key, value in islice(extras, MAX_COUNT):
         name = key if type(key) is str else rendered(partial(str, key))
-        kept = plain(value)
+        kind = type(value)
+        usual = (kind is int and -_INT64 <= value < _INT64) or (kind is str and len(value) <= MAX_TEXT)  # type: ignore[operator, arg-type]
+        kept: Any = value if usual else plain(value)
         if kept is not None and name:
             if name in RESERVED:
                 name = PREFIX + name

@@ -91,6 +91,7 @@ class Pipeline:
             **provider,
         )
         self.logger_provider = LoggerProvider(self.resource, self.worker)
+        self.worker.on_line = self.logger_provider.tell_line
         Health(self).register(self.meter_provider)
 
     def install(self) -> None:

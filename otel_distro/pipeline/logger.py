@@ -89,6 +89,11 @@ class LoggerProvider(SdkLoggerProvider):
         if HANDOVER.sink is before:
             HANDOVER.sink = self._told
 
+    def tell_line(self, record: LogRecord) -> None:
+        """Tell them of a line that the pipeline derived from a span."""
+        if self._told is not None:
+            self._told.tell(record)
+
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Flush the pipeline, log processors included."""
         return HANDOVER.sink.flush(timeout_millis)

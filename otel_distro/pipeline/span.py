@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("opentelemetry.sdk.trace")
 _PRIVATE = Mode.PRIVATE
+_bare: Callable[[type[Span]], Span] = object.__new__
 UNSET = Status(StatusCode.UNSET)
 _FLAGS = tuple(TraceFlags(bits) for bits in range(256))
 _NO_EVENTS: BoundedList[sdk.Event] = BoundedList(0)
@@ -48,6 +49,21 @@ class Span(sdk.Span):
     trace_state: TraceState | None = None
     counted: Callable[[], None] | None = None
     """What to call at the end for the SDK's internal span metrics."""
+    tracer: Tracer
+    trace_id: int
+    span_id: int
+    local: LocalTrace
+    parent_id: int
+    flags: int
+    is_root: bool
+    """Whether nothing above it is in this process."""
+    _name: str
+    _attributes: dict[str, Any]
+    _ctx: SpanContext | None
+    _parent: SpanContext | None
+    _kind: SpanKind
+    _start_time: int
+    _end_time: int | None
     has_more = False
     """Whether it has any of status, events, links, dropped attributes, trace state."""
     __slots__ = (
@@ -66,24 +82,6 @@ class Span(sdk.Span):
         "trace_id",
         "tracer",
     )
-
-    def __init__(  # noqa: PLR0913 - one argument per field that all spans have
-        self, tracer: Tracer, name: str, trace_id: int, span_id: int, local: LocalTrace, kind: SpanKind, start_time: int
-    ) -> None:
-        self.tracer = tracer
-        self.trace_id = trace_id
-        self.span_id = span_id
-        self.local = local
-        self._name = name
-        self._attributes: dict[str, Any] = {}
-        self._ctx: SpanContext | None = None
-        self._parent: SpanContext | None = None
-        self._kind = kind
-        self._start_time = start_time
-        self._end_time: int | None = None
-        self.parent_id = 0
-        self.flags = 0
-        self.is_root = False
 
     @property
     def _context(self) -> SpanContext:  # type: ignore[override]  # made when somebody asks
@@ -356,3 +354,25 @@ def _copied(attributes: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not attributes:
         return None
     return {key: value if type(value) in SCALARS else clean(value) for key, value in attributes.items()}
+
+
+def new_span(  # noqa: PLR0913 - one argument per field that all spans have
+    tracer: Tracer, name: str, trace_id: int, span_id: int, local: LocalTrace, kind: SpanKind, start_time: int
+) -> Span:
+    """A started span; made without its class's constructor, as the SDK's only refuses to be called."""
+    span = _bare(Span)
+    span.tracer = tracer
+    span.trace_id = trace_id
+    span.span_id = span_id
+    span.local = local
+    span._name = name  # noqa: SLF001 - a constructor
+    span._attributes = {}  # noqa: SLF001
+    span._ctx = None  # noqa: SLF001
+    span._parent = None  # noqa: SLF001
+    span._kind = kind  # noqa: SLF001
+    span._start_time = start_time  # noqa: SLF001
+    span._end_time = None  # noqa: SLF001
+    span.parent_id = 0
+    span.flags = 0
+    span.is_root = False
+    return span

@@ -87,6 +87,8 @@ class Worker:
         """Called on the thread that starts the worker, once per process, before the first record is processed."""
         self.on_flush: Callable[[float], object] = _nothing
         """Called in a flush with its deadline (`monotonic()`): what others added to the providers is flushed, too."""
+        self.on_line: Callable[[LogRecord], object] = _nothing
+        """Called with each line that the thread derives, before it leaves."""
         self.closed = False
         self._console_only = False
         self.use(outputs)
@@ -176,6 +178,7 @@ class Worker:
 
     @console_only.setter
     def console_only(self, value: bool) -> None:
+        """Take nothing more, or everything again."""
         self._console_only = value
         self._room = 0
 
@@ -296,25 +299,31 @@ class Worker:
 
     def _process(self, count: int) -> None:
         """Process so many records; one that fails is counted, and the next ones go on."""
-        buffer, taken = self._buffer, self.taken
+        buffer = self._buffer
+        spans = logs = metrics = 0
         while count and buffer:
-            signal = ""
+            record: Any = None
             with guard("pipeline.process"):
                 while count and buffer:
                     record = buffer.popleft()
                     count -= 1
                     kind = record.__class__
-                    signal = "traces" if kind is Span else "logs" if kind is LogRecord else "metrics"
-                    taken[signal] += 1
                     if kind is Span:
+                        spans += 1
                         self._span(record)
                     elif kind is LogRecord:
+                        logs += 1
                         self._taken_log(record)
                     else:
+                        metrics += 1
                         self._aggregator.measure(record)
-                signal = ""
-            if signal:
-                self.dropped[signal, "encode"] += 1
+                record = None
+            if record is not None:
+                self.dropped[_signal(record), "encode"] += 1
+        taken = self.taken
+        taken["traces"] += spans
+        taken["logs"] += logs
+        taken["metrics"] += metrics
 
     def _taken_log(self, record: LogRecord) -> None:
         if len(record.body) > _RECORD_BYTES:
@@ -339,6 +348,7 @@ class Worker:
         if self._access_lines and mode is not _QUIET and span._kind is not _CLIENT:  # noqa: SLF001
             line = line_of(span)
             if line is not None and line.severity_number >= self._least:
+                self.on_line(line)
                 self._lines.add(line)
                 self._log(line)
 
@@ -363,6 +373,10 @@ class Worker:
             "logs": self._text + self._logs.waiting_bytes,
             "metrics": 0 if self.outputs.reader is None else self.outputs.reader.sender.waiting_bytes,
         }
+
+
+def _signal(record: Any) -> str:
+    return {Span: "traces", LogRecord: "logs"}.get(type(record), "metrics")
 
 
 def _pause(taken: int, seconds: float) -> float:

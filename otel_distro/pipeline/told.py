@@ -34,10 +34,14 @@ class Told:
 
     def log(self, record: LogRecord) -> None:
         """Tell the processors, take over what they changed, and pass the record on."""
+        self.tell(record)
+        self._sink.log(record)
+
+    def tell(self, record: LogRecord) -> None:
+        """Tell the processors, and take over what they changed."""
         if record.export:
             with guard("logs.processors"):
                 self._tell(record)
-        self._sink.log(record)
 
     def measure(self, measurement: Measurement) -> None:
         """Pass it on."""

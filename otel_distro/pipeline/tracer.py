@@ -18,7 +18,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from otel_distro.context.work import GRACE_NS
 from otel_distro.pipeline.local_trace import LocalTrace, Mode
 from otel_distro.pipeline.sampling import QUIET_CHOICE, Choice, by_default, classify
-from otel_distro.pipeline.span import Span
+from otel_distro.pipeline.span import Span, new_span
 from otel_distro.record import QUIET
 from otel_distro.semconv import SPANS
 
@@ -108,14 +108,14 @@ class Tracer(sdk.Tracer):
         if local is not None and local.ended_ns and now - local.ended_ns > GRACE_NS:
             local = None
         if local is not None and provider.inherits:
-            span = Span(self, name, parent.trace_id, provider.span_id(), local, kind, now)
+            span = new_span(self, name, parent.trace_id, provider.span_id(), local, kind, now)
             span.flags = parent.flags
             span.parent_id = parent.span_id
             span._parent = parent._context  # noqa: SLF001 - the tracer builds its spans
             if parent.trace_state is not None or self.measured:
                 self._put_below(span, parent)
         elif not context and provider.usual and not self.measured:
-            span = Span(self, name, provider.trace_id(), provider.span_id(), LocalTrace(_EXPORT), kind, now)
+            span = new_span(self, name, provider.trace_id(), provider.span_id(), LocalTrace(_EXPORT), kind, now)
             span.is_root = True
             span.flags = provider.root_flags
         else:
@@ -164,7 +164,7 @@ class Tracer(sdk.Tracer):
         if local is None or (local.mode is not choice.mode and local.mode is not _QUIET):
             # under a parent here nobody decides late: only a local root's outcome does
             local = LocalTrace(choice.mode if root or choice.mode is not _PRIVATE else _MEASURE)
-        span = Span(self, name, trace_id, provider.span_id(), local, given[0], now)
+        span = new_span(self, name, trace_id, provider.span_id(), local, given[0], now)
         span.is_root = root
         span.flags = (_SAMPLED if choice.sampled else 0) | (_RANDOM if random else 0)
         if choice.trace_state:

@@ -8,6 +8,7 @@ ruining its latency.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from otel_distro.instrumentation import Instrumentor
@@ -33,6 +34,8 @@ class AsgiInstrumentor(Instrumentor):
 
     _patches = Patches()
     _native = NativeTelemetry()
+    _late = False
+    """Whether FastAPI was there before us: then apps may be, too."""
 
     def hooks(self) -> dict[str, Callable[[ModuleType, dict[str, Any]], None]]:
         """By module: what to patch in it."""
@@ -53,6 +56,7 @@ class AsgiInstrumentor(Instrumentor):
 
     def _instrument(self, **kwargs: Any) -> None:
         SERVER.use(server_options(kwargs))
+        self._late = "fastapi.applications" in sys.modules
         super()._instrument(**kwargs)
 
     def _watch_applications(self, module: ModuleType, _: dict[str, Any]) -> None:
@@ -69,7 +73,7 @@ class AsgiInstrumentor(Instrumentor):
         self._patches.replace(module.APIRoute, "handle", noting_included_route)
 
     def _silence_native_telemetry(self, module: ModuleType, _: dict[str, Any]) -> None:
-        self._native.switch_off(module, self._patches)
+        self._native.switch_off(module, self._patches, existing=self._late)
 
     def _take_fastapi_over(self, module: ModuleType, _: dict[str, Any]) -> None:
         take_fastapi_over(module, self._patches)

@@ -26,13 +26,13 @@ class NativeTelemetry:
     def __init__(self) -> None:
         self._before: WeakKeyDictionary[Any, dict[str, bool]] = WeakKeyDictionary()
 
-    def switch_off(self, module: ModuleType, patches: Patches) -> None:
-        """In what the apps made of their `telemetry` argument: those that exist, and those to come."""
+    def switch_off(self, module: ModuleType, patches: Patches, *, existing: bool) -> None:
+        """In what the apps made of their `telemetry` argument: those to come, and those that may exist already."""
         fastapi = module.FastAPI
         if "telemetry" not in inspect.signature(fastapi.__init__).parameters:
             return
         patches.replace(fastapi, "setup", self._silent)
-        for app in [found for found in gc.get_objects() if issubclass(type(found), fastapi)]:
+        for app in [found for found in gc.get_objects() if issubclass(type(found), fastapi)] if existing else ():
             self._silence(app)
 
     def restore(self) -> None:

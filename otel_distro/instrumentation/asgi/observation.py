@@ -98,7 +98,7 @@ class Observation:
 
     def identify(self, headers: Iterable[Header]) -> list[Header]:
         """The headers of the response with the request's ids."""
-        self._headers_sent = headers = list(headers)
+        self._headers_sent = headers = tuple(headers)
         return identified(headers, self.work.fields[_REQUEST_ID], self.identity)
 
     def failed(self, error: BaseException) -> None:
