@@ -9,8 +9,8 @@ import threading
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import context as context_api
-from opentelemetry import trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
+from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_distro.context.work import current_fields
 from otel_distro.errors.record import Recorded, exception_attributes, exception_type, mark, recorded
@@ -21,6 +21,8 @@ from otel_distro.semconv.attributes import EXCEPTION_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from opentelemetry.trace import Span
 
     from otel_distro.logs.formatted import Formatted
     from otel_distro.record import LogRecord, Value
@@ -126,19 +128,26 @@ def complete(record: LogRecord, error: BaseException | None) -> bool:
             if not record.console:
                 return False
             record.export = False
-        span = trace.get_current_span(context).get_span_context()
-        record.trace_id, record.span_id, record.trace_flags = span.trace_id, span.span_id, span.trace_flags
+        current: Span | None = context.get(_SPAN_KEY)  # type: ignore[assignment]  # what `get_current_span` looks at
+        if current is not None:
+            span = current.get_span_context()
+            record.trace_id, record.span_id, record.trace_flags = span.trace_id, span.span_id, span.trace_flags
     record.fields = current_fields(record.time_unix_nano)
     attributes = cast("dict[str, Value]", record.attributes)
     if error is None and attributes.__class__ is Fixed:
         return True  # made by us: no name in it is one of the work's
+    _fit(record, attributes, error)
+    return True
+
+
+def _fit(record: LogRecord, attributes: dict[str, Value], error: BaseException | None) -> None:
+    """Add the exception, and rename what the app calls like something of ours."""
     if error is not None:
         _add_exception(record, attributes, error)
     if record.fields and not record.fields.keys().isdisjoint(attributes):
         yield_names(attributes, record.fields)
     if IDS[0] in attributes or IDS[1] in attributes:
         yield_names(attributes, {IDS[0]: f"{record.trace_id:032x}", IDS[1]: f"{record.span_id:016x}"})
-    return True
 
 
 def _add_exception(record: LogRecord, attributes: dict[str, Value], error: BaseException) -> None:

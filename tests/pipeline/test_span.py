@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from otel_distro.pipeline.span import Span
 from tests.pipeline.observed import Observed
@@ -212,3 +212,12 @@ def test_the_limits_of_the_environment_hold(observe: Make, monkeypatch: pytest.M
     assert [event.name for event in found.events] == ["event 2"]
     assert dict(found.events[0].attributes or {}) == {"b": 2}
     assert dict(found.links[0].attributes or {}) == {"b": 2}
+
+
+def test_the_context_is_what_its_constructor_makes(observed: Observed) -> None:
+    """Equal in each part, whatever is left out of making it."""
+    with observed.tracer("app").start_as_current_span("outer") as span:
+        found = span.get_span_context()
+    made = SpanContext(found.trace_id, found.span_id, is_remote=False, trace_flags=TraceFlags(found.trace_flags))
+    assert (type(found), tuple(found), repr(found)) == (SpanContext, tuple(made), repr(made))
+    assert found.is_valid

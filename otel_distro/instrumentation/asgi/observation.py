@@ -6,8 +6,9 @@ from asyncio import CancelledError
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import attach, detach, set_value
+from opentelemetry.context import Context, attach, detach, set_value
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_distro.context.identity import hashed
 from otel_distro.context.work import CURRENT
@@ -84,7 +85,7 @@ class Observation:
         self.identity = identity = span.get_span_context()
         scope[MARK] = self.work = work = RequestWork({_REQUEST_ID: request_id_of(found, context, identity)})
         self._work_token = CURRENT.set(work)
-        self._context_token = attach(set_span_in_context(span, context))
+        self._context_token = attach(set_span_in_context(span, context) if context else Context({_SPAN_KEY: span}))
 
     def channels(self, receive: Receive, send: Send) -> tuple[Receive, Send]:
         """What the application receives from and sends to."""

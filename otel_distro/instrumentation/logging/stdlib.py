@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from otel_distro.context.work import request_id
 from otel_distro.guard import rendered
-from otel_distro.logs.call import Call
+from otel_distro.logs.call import THREAD, Call
 from otel_distro.logs.severity import severity
 from otel_distro.logs.value import MAX_BODY, MAX_TEXT, add, cut
 from otel_distro.record import Fixed, LogRecord
@@ -35,8 +35,12 @@ class StdlibCall(Call):
     source: logging.LogRecord
 
     def __init__(self, record: logging.LogRecord, own_access_line: bool) -> None:  # noqa: FBT001 - hot path
-        super().__init__(record)
-        self.shown = record
+        self.source = self.shown = record
+        self.console = self.reached = False
+        self.name = self.attributes = None
+        self.formatted = ()
+        self.outer = THREAD.call
+        THREAD.call = self
         self.level_name = record.levelname  # before a formatter paints it
         self.own_access_line = own_access_line
 
