@@ -1,10 +1,10 @@
 # On a fresh machine with Python 3.10 or newer: `make demo` to see it, `make test` to check it.
-# Tests of one thing: `.venv/bin/pytest tests/context`; without servers: add `-m "not e2e"`.
+# Tests of one thing: `.venv/bin/pytest tests/context`; without servers: add `-m "not e2e and not conformance"`.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup fmt check test e2e docs demo ci clean
+.PHONY: help setup fmt check test e2e conformance docs demo ci clean
 
 BIN := .venv/bin
 MATRIX := 3.10 3.11 3.12 3.13
@@ -39,6 +39,9 @@ e2e: setup backends ## the end-to-end tests alone
 .PHONY: backends
 backends: setup
 	@nice -n 10 $(BIN)/python -m tools.backends build >/dev/null
+
+conformance: setup ## upstream's own test suites, with ours in the place of what they test (minutes)
+	$(BIN)/pytest -m "" tests/conformance
 
 docs: setup ## write the generated pages of docs/reference
 	$(BIN)/python -m tools.reference

@@ -16,7 +16,7 @@ from otel_distro.logs.stream import line_format, stdout_descriptor
 from otel_distro.logs.text_line import render_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from otel_distro.record import LogRecord, Value
 
@@ -53,7 +53,7 @@ class Console:
         self._pid = os.getpid()
         self._lock = threading.RLock()  # a signal handler may log while this thread writes
 
-    def write(self, lines: Iterable[bytes]) -> None:
+    def write(self, lines: Sequence[bytes]) -> None:
         """Write lines, each with its newline; from any thread, also after a fork; never raises OSError."""
         if os.getpid() != self._pid:  # another thread of the parent may have held the lock, and begun a line
             self._pid, self._lock, self._rest = os.getpid(), threading.RLock(), b""
@@ -145,8 +145,12 @@ class Outlet:
         return bool(poll.poll(patience_ms))
 
 
-def _chunks(lines: Iterable[bytes], piece: int) -> Iterator[bytes]:
+def _chunks(lines: Sequence[bytes], piece: int) -> Iterator[bytes]:
     """Lines joined up to the size of a piece; a pipe takes `_CHUNK` as a whole or not at all."""
+    whole = b"".join(lines)
+    if len(whole) <= piece:
+        yield whole
+        return
     chunk: list[bytes] = []
     size = 0
     for line in lines:

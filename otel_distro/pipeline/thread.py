@@ -43,7 +43,7 @@ _ERROR = 17
 _STILL_ENDING = 10.0
 _LAST_TRY_MILLIS = 200
 _CLIENT = SpanKind.CLIENT
-_CHUNK = 8
+_CHUNK = 12
 """Records between two looks at the clock."""
 _EXPORT, _PRIVATE, _MEASURE, _QUIET = Mode.EXPORT, Mode.PRIVATE, Mode.MEASURE, Mode.QUIET
 

@@ -7,7 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, detach, set_value
+from opentelemetry.context import (
+    _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
+    _SUPPRESS_INSTRUMENTATION_KEY,
+    attach,
+    detach,
+    set_value,
+)
 
 from otel_distro import config
 from otel_distro.instrumentation.asgi.scope import MARK
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("otel_distro")
 _VARIABLES = ("OTEL_PYTHON_FASTAPI_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS")
 _PLAIN_KEY = "suppress_instrumentation"
+_SUPPRESSING = (_SUPPRESS_INSTRUMENTATION_KEY, _PLAIN_KEY, _SUPPRESS_HTTP_INSTRUMENTATION_KEY)
 
 
 class ExcludedUrls:
@@ -61,7 +68,7 @@ def url_of(scope: Scope) -> str:
 def suppressed() -> bool:
     """Whether instrumentation is suppressed where we are."""
     current = context_api.get_current()
-    return bool(current) and bool(current.get(_SUPPRESS_INSTRUMENTATION_KEY) or current.get(_PLAIN_KEY))
+    return bool(current) and any(current.get(key) for key in _SUPPRESSING)
 
 
 class Excluded:

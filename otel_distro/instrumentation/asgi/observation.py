@@ -7,6 +7,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, attach, detach, set_value
+from opentelemetry.instrumentation.propagators import get_global_response_propagator
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation import _SPAN_KEY
 
@@ -16,7 +17,7 @@ from otel_distro.errors.record import exception_type, record_exception
 from otel_distro.guard import guard
 from otel_distro.instrumentation.asgi.inbound import request_id_of
 from otel_distro.instrumentation.asgi.query import MAX_TEXT, without_secrets
-from otel_distro.instrumentation.asgi.response_headers import identified
+from otel_distro.instrumentation.asgi.response_headers import ADDED, identified
 from otel_distro.instrumentation.asgi.route import RequestWork, route_of
 from otel_distro.instrumentation.asgi.scope import MARK
 from otel_distro.record import QUIET, Exact
@@ -91,7 +92,11 @@ class Observation:
         """What the application receives from and sends to."""
         self._receive, self._send = receive, send
         hooks = self.options.hooks
-        return self.listening() if hooks is None else hooks.begin(self.span, self._scope, *self.listening())
+        if hooks is None:
+            return self.listening()
+        if hooks.named(self.span, self._scope):
+            self.span_name = ""
+        return hooks.begin(self.span, self._scope, *self.listening())
 
     def listening(self) -> tuple[Receive, Send]:
         """The server's channels, with us between where something must be seen."""
@@ -100,7 +105,11 @@ class Observation:
     def identify(self, headers: Iterable[Header]) -> list[Header]:
         """The headers of the response with the request's ids."""
         self._headers_sent = headers = tuple(headers)
-        return identified(headers, self.work.fields[_REQUEST_ID], self.identity)
+        result = identified(headers, self.work.fields[_REQUEST_ID], self.identity)
+        propagator = get_global_response_propagator()  # type: ignore[no-untyped-call]
+        if propagator is not None:  # the app has asked for more, as upstream's `traceresponse`
+            propagator.inject(result, set_span_in_context(self.span), ADDED)
+        return result
 
     def failed(self, error: BaseException) -> None:
         """Remember, and record once, what left the application."""
@@ -127,7 +136,8 @@ class Observation:
         route = work.route or route_of(work, self._scope)
         if route is not None:
             attributes[_ROUTE] = route
-            span.update_name(f"{self.span_name} {route}")
+            if self.span_name:  # else the app named it
+                span.update_name(f"{self.span_name} {route}")
         if self._mark_error(attributes):
             span.set_status(_FAILED)
         span.set_attributes(attributes)

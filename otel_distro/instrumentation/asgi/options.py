@@ -64,6 +64,7 @@ def server_options(given: dict[str, Any] | None = None) -> ServerOptions:
             given.get("client_request_hook"),
             given.get("client_response_hook"),
             given.get("exclude_spans"),
+            given.get("default_span_details"),
         ),
         request_headers=request_capture(given.get("http_capture_headers_server_request"), secret),
         response_headers=response_capture(given.get("http_capture_headers_server_response"), secret),

@@ -6,6 +6,8 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
+from opentelemetry.propagators.textmap import Setter
+
 from otel_distro.context.request_id import HEADERS_OUT
 
 if TYPE_CHECKING:
@@ -22,6 +24,17 @@ _ALLOW = b"access-control-allow-origin"
 _EXPOSE = b"access-control-expose-headers"
 _EXPOSED = (b"X-Request-ID", b"X-Correlation-ID", b"Server-Timing")
 _WATCHED = {name: 1 << bit for bit, name in enumerate((*HEADERS_OUT, _TIMING, _ALLOW, _EXPOSE))}
+
+
+class Added(Setter["list[Header]"]):
+    """Adds a header to a list of them."""
+
+    def set(self, carrier: list[Header], key: str, value: str) -> None:
+        """Add it, its name in lower case as ASGI wants it."""
+        carrier.append((key.lower().encode("latin-1"), value.encode("latin-1")))
+
+
+ADDED = Added()
 
 
 def identified(headers: Iterable[Header], request_id: str, span: SpanContext) -> list[Header]:

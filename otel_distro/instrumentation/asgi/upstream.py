@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("otel_distro")
 _MIDDLEWARE = "_otel_distro_middleware"
+_GIVEN = "_otel_distro_given"
 _POSITIONAL = (
     "server_request_hook",
     "client_request_hook",
@@ -102,7 +104,23 @@ def _instead(replacement: Any, _: Any) -> Any:
 
 def take_middleware_over(module: ModuleType, patches: Patches) -> None:
     """Make upstream's `OpenTelemetryMiddleware` watch as we do, unless an app around it is watched."""
+    patches.replace(module.OpenTelemetryMiddleware, "__init__", _middleware_init)
     patches.replace(module.OpenTelemetryMiddleware, "__call__", _middleware_call)
+
+
+def _middleware_init(original: Callable[..., None]) -> Callable[..., None]:
+    """Keep what upstream's object does not: the tracer provider, and whether the app names spans."""
+    parameters = signature(original)
+
+    @wraps(original)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        given = parameters.bind(self, *args, **kwargs).arguments
+        vars(self)[_GIVEN] = {
+            name: given[name] for name in ("tracer_provider", "default_span_details") if given.get(name) is not None
+        }
+
+    return init
 
 
 def _middleware_call(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
@@ -126,6 +144,7 @@ def _middleware_options(middleware: Any) -> ServerOptions | None:
     if known is None:
         known = server_options(
             {
+                **vars(middleware).get(_GIVEN, {}),
                 "excluded_urls": middleware.excluded_urls or "",
                 "http_capture_headers_server_request": middleware.http_capture_headers_server_request,
                 "http_capture_headers_server_response": middleware.http_capture_headers_server_response,

@@ -76,8 +76,10 @@ class Run:
 class Execution:
     """The receivers of Celery's signals, and the runs that are open in this process."""
 
-    def __init__(self, tracer: trace.Tracer, signals: ModuleType, control: Mapping[type[BaseException], str]) -> None:
-        self._tracer = tracer
+    _tracer: trace.Tracer
+    _links = False
+
+    def __init__(self, signals: ModuleType, control: Mapping[type[BaseException], str]) -> None:
         self._control = control
         self._open: set[Run] = set()
         self._receivers = (
@@ -88,6 +90,11 @@ class Execution:
             (signals.worker_process_shutdown, self.shutdown),
             (signals.worker_shutdown, self.shutdown),
         )
+
+    def use(self, tracer: trace.Tracer, *, links: bool) -> None:
+        """Make spans by this tracer; `links`: a run is linked to its publish, in a trace of its own."""
+        self._tracer = tracer
+        self._links = links
 
     def connect(self) -> None:
         """Begin to receive."""
@@ -132,13 +139,7 @@ class Execution:
             if terminated:
                 return
             headers = request.headers
-            attributes = _attributes(sender, request.id, request)
-            span = self._tracer.start_span(
-                f"run {sender.name}",
-                context=parent_in(headers),
-                kind=SpanKind.CONSUMER,
-                attributes=attributes,
-            )
+            span = self._start(sender.name, parent_in(headers), _attributes(sender, request.id, request))
             _end(span, work_in(headers), {OUTCOME.key: "revoked"})
 
     def shutdown(self, **_signal: object) -> None:
@@ -154,15 +155,20 @@ class Execution:
         else:
             self._abandon_here()
             parent, work = parent_in(request.headers), work_in(request.headers)
-        span = self._tracer.start_span(
-            f"run {task.name}",
-            context=parent,
-            kind=SpanKind.CONSUMER,
-            attributes=_attributes(task, task_id, request),
-        )
+        span = self._start(task.name, parent, _attributes(task, task_id, request), eager=bool(request.is_eager))
         run = Run(task_id, span, work)
         self._open.add(run)
         run.enter(parent)
+
+    def _start(
+        self, task: str, parent: Context, attributes: dict[str, str | int], *, eager: bool = False
+    ) -> trace.Span:
+        links = None
+        published = trace.get_current_span(parent).get_span_context()
+        if self._links and published.is_valid and not eager:
+            parent = trace.set_span_in_context(trace.INVALID_SPAN, parent)
+            links = [trace.Link(published)]
+        return self._tracer.start_span(f"run {task}", parent, SpanKind.CONSUMER, attributes, links)
 
     def _finish(self, run: Run, task: Any, state: str | None, retval: Any) -> None:
         outcome, error = self._ending(run, state, retval)

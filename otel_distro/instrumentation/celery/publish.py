@@ -42,12 +42,12 @@ class Sender:
 
     def __init__(self, original: Any, tracer: trace.Tracer) -> None:
         self.original = original
-        self._tracer = tracer
+        self.tracer = tracer
 
     def __get__(self, amqp: Any, owner: type | None = None) -> Any:
         if amqp is None:
             return self
-        return Publication(self._tracer, amqp, self.original.__get__(amqp, owner))
+        return Publication(self.tracer, amqp, self.original.__get__(amqp, owner))
 
     def __set__(self, amqp: Any, value: Any) -> None:
         self.original.__set__(amqp, value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from otel_distro.context.work import request_id
 from otel_distro.guard import rendered
+from otel_distro.instrumentation.logging.upstream import FIELDS
 from otel_distro.logs.call import THREAD, Call
 from otel_distro.logs.severity import severity
 from otel_distro.logs.value import MAX_BODY, MAX_TEXT, add, cut
@@ -16,7 +17,7 @@ from otel_distro.record import Fixed, LogRecord
 if TYPE_CHECKING:
     from otel_distro.record import Value
 
-_OURS = frozenset({"message", "asctime", "taskName", "color_message"})
+_OURS = frozenset({"message", "asctime", "taskName", "color_message", *FIELDS})
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | _OURS
 _PLAIN = len(logging.makeLogRecord({}).__dict__)
 _ACCESS = "uvicorn.access"

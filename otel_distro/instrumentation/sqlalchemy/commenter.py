@@ -41,12 +41,12 @@ class Commenter:
         """The comment for a statement that is this span's."""
         from sqlalchemy import __version__
 
-        values: dict[str, str] = {"db_driver": driver, "db_framework": f"sqlalchemy:{__version__}"}
+        values: dict[str, Any] = {"db_driver": driver, "db_framework": f"sqlalchemy:{__version__}"}
         if self._options.get("opentelemetry_values", True):
             _PROPAGATOR.inject(values, set_span_in_context(span))
         values = {key: value for key, value in values.items() if self._options.get(key, True)}
         values.update(context.get_value(FRAMEWORK_TAGS) or {})  # type: ignore[call-overload]
-        pairs = (f"{_quoted(key)}='{_quoted(value)}'" for key, value in sorted(values.items()))
+        pairs = (f"{_quoted(key)}={_literal(value)}" for key, value in sorted(values.items()) if value is not None)
         text = ",".join(pairs)
         return f" /*{text}*/" if text else ""
 
@@ -57,6 +57,11 @@ def commented(statement: str, comment: str) -> str:
     if statement.endswith(";"):
         return f"{statement[:-1]}{comment};"
     return statement + comment
+
+
+def _literal(value: object) -> str:
+    """As upstream writes it: numbers as they are, texts in quotes."""
+    return f"'{_quoted(value)}'" if isinstance(value, (str, bytes)) else str(value)
 
 
 def _quoted(value: object) -> str:

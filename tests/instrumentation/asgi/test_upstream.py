@@ -11,9 +11,15 @@ from opentelemetry.instrumentation import asgi as upstream_asgi
 from opentelemetry.instrumentation import fastapi as upstream_fastapi
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.instrumentation.propagators import (
+    TraceResponsePropagator,
+    get_global_response_propagator,
+    set_global_response_propagator,
+)
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import NoOpTracerProvider
 from starlette.applications import Starlette
 
 from otel_distro.instrumentation import asgi
@@ -178,6 +184,39 @@ async def test_middleware_around_the_app_makes_no_second_span(telemetry: Telemet
     assert [span.name for span in telemetry.spans()] == ["POST /carts/{cart}", "GET"]
     assert {span.instrumentation_scope.name for span in telemetry.spans()} == {"otel_distro.asgi"}
     assert [entry[0] for entry in heard.calls].count("server") == 1
+
+
+@pytest.mark.usefixtures("instrumented")
+async def test_middleware_with_a_provider_and_names_of_its_own(telemetry: Telemetry, call: Call) -> None:
+    """Its tracer provider gets the span, and its `default_span_details` name it, with or without a route."""
+    provider, exporter = TracerProvider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    def details(scope: Any) -> tuple[str, dict[str, Any]]:
+        return f"named {scope['path']}", {"detail": 7}
+
+    app = OpenTelemetryMiddleware(shop(), tracer_provider=provider, default_span_details=details)
+    await call(app, "/carts/1", "POST")
+    (span,) = exporter.get_finished_spans()
+    assert (span.name, (span.attributes or {})["detail"]) == ("named /carts/1", 7)
+    assert (span.attributes or {})["http.route"] == "/carts/{cart}"
+    added = shop()
+    added.add_middleware(OpenTelemetryMiddleware, default_span_details=details)
+    await call(added, "/carts/2", "POST")
+    await call(OpenTelemetryMiddleware(shop(), tracer_provider=NoOpTracerProvider()), "/carts/3", "POST")
+    assert [span.name for span in telemetry.spans()] == ["named /carts/2"]
+
+
+@pytest.mark.usefixtures("instrumented")
+async def test_a_global_response_propagator_is_asked(telemetry: Telemetry, call: Call) -> None:
+    """What an app sets by upstream's `set_global_response_propagator` is in the response, besides ours."""
+    before = get_global_response_propagator()
+    set_global_response_propagator(TraceResponsePropagator())
+    answer = await call(shop(), "/carts/1", "POST")
+    set_global_response_propagator(before)
+    (span,) = telemetry.spans()
+    assert answer.headers["traceresponse"].split("-")[2] == f"{span.context.span_id:016x}"
+    assert "x-request-id" in answer.headers
 
 
 async def test_an_app_instrumented_by_upstream_before_has_one_span(

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -95,6 +95,17 @@ def test_commenter_options_leave_parts_out(engine: Engine, sent: list[str], tele
     run(engine)
     assert sent == ["SELECT 1 /*db_driver='pysqlite'*/"]
     assert telemetry.spans()[0].attributes["db.query.text"] == "SELECT ? /*db_driver='pysqlite'*/"
+
+
+def test_the_commenter_adds_what_a_framework_left(engine: Engine, sent: list[str], telemetry: Telemetry) -> None:
+    """Tags of upstream's web frameworks are in the comment: numbers as they are, nothing that is None."""
+    options = {"db_framework": False, "db_driver": False, "opentelemetry_values": False}
+    SQLAlchemyInstrumentor().instrument(enable_commenter=True, commenter_options=options)
+    tags = {"framework": "flask:3", "flask": 1, "controller": None}
+    token = context.attach(context.set_value("SQLCOMMENTER_ORM_TAGS_AND_VALUES", tags))
+    run(engine)
+    context.detach(token)
+    assert sent == ["SELECT 1 /*flask=1,framework='flask%%3A3'*/"]
 
 
 def test_a_failing_commented_statement_ends_its_span(engine: Engine, telemetry: Telemetry) -> None:
