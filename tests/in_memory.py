@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -16,9 +17,9 @@ class InMemoryExporter:
         self.dropped: Counter[str] = Counter()
         self.exports: Counter[str] = Counter()
 
-    def add(self, item: Any) -> None:
-        """Keep it."""
-        self.items.append(item)
+    def add(self, items: Sequence[Any]) -> None:
+        """Keep them."""
+        self.items += items
 
     def seal(self) -> None:
         """Batches do not matter here."""

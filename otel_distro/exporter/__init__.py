@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections import Counter
+    from collections.abc import Sequence
 
 
 class Exporter(Protocol):
-    """Takes items of one signal one by one (so that the pipeline may pause between them) and sends them by batches.
+    """Takes items of one signal a few at a time (so that the pipeline may pause between) and sends them by batches.
 
     `add` and `seal` are called on the pipeline thread only, the rest from any.
     """
 
-    def add(self, item: Any) -> None:
-        """Take one span or log record into the open batch."""
+    def add(self, items: Sequence[Any]) -> None:
+        """Take spans or log records into the open batch, in their order; one that fails is dropped and counted."""
 
     def seal(self) -> None:
         """Close the open batch and send it."""

@@ -14,10 +14,11 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from otel_distro.exporter.deadline import within
 from otel_distro.exporter.sender import Batch, Sender
 from otel_distro.exporter.transport import Answer, Result
+from otel_distro.guard import guard
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.context import Context
     from opentelemetry.sdk._logs.export import LogRecordExporter
@@ -66,9 +67,16 @@ class ForeignExporter:
         self._open: list[Any] = []
         self._sender = Sender(signal, ForeignTransport(exporter), max_bytes, _TIMEOUT)
 
-    def add(self, item: Any) -> None:
-        """Take one item as the other exporter knows it."""
-        self._open.append(item if self._convert is None else self._convert(item))
+    def add(self, items: Sequence[Any]) -> None:
+        """Take items as the other exporter knows them."""
+        if self._convert is None:
+            self._open += items
+            return
+        for item in items:
+            with guard("export.convert"):
+                self._open.append(self._convert(item))
+                continue
+            self._sender.dropped["encode"] += 1
 
     def seal(self) -> None:
         """Hand the open batch over."""

@@ -21,6 +21,7 @@ _SHORT = 124
 _SIZES = tuple(bytes((size,)) for size in range(128))
 _severities: dict[tuple[int, str], bytes] = {}
 _MAX_CACHED = 1024
+_MAX_FIELDS = 64
 
 
 def encode_log(record: LogRecord) -> bytes:
@@ -50,18 +51,22 @@ def _long(size: int) -> bytes:
 
 
 class _Fields:
-    """The fields of the work in hand are one object for all its lines: those of the last line are kept encoded."""
+    """The fields of the work in hand are one object for its lines: those of the requests in hand are kept encoded."""
 
-    __slots__ = ("_encoded", "_last")
+    __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._last: Mapping[str, Any] | None = None
-        self._encoded = b""
+        self._kept: dict[int, tuple[Mapping[str, Any], bytes]] = {}
 
     def __call__(self, fields: Mapping[str, Any] | None) -> bytes:
-        if fields is not self._last:
-            self._last, self._encoded = fields, attributes(b"\x32", fields)
-        return self._encoded
+        if not fields:
+            return b""
+        known = self._kept.get(id(fields))
+        if known is None:
+            if len(self._kept) >= _MAX_FIELDS:
+                self._kept.clear()
+            known = self._kept[id(fields)] = (fields, attributes(b"\x32", fields))  # kept, so that the id stays its own
+        return known[1]
 
 
 _fields_of = _Fields()

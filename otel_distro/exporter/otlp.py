@@ -22,10 +22,11 @@ from otel_distro.exporter.spans import encode_span
 from otel_distro.exporter.wire import field, request, text
 from otel_distro.exporter.wire import resource as encode_resource
 from otel_distro.exporter.wire import scope as encode_scope
+from otel_distro.guard import guard
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from opentelemetry.sdk.metrics.export import MetricsData
     from opentelemetry.sdk.resources import Resource
@@ -44,21 +45,33 @@ class OtlpExporter:
         self._encoded: tuple[Resource | None, bytes] = (None, b"")
         self._clear()
         traces = sender.signal == "traces"
+        self._where = f"encode.{sender.signal}"
         self._item: Callable[[Any], bytes] = encode_span if traces else encode_log
         self._key_of: Callable[[Any], Any] = _SPAN_KEY if traces else _LOG_KEY
 
-    def add(self, item: Any) -> None:
-        """Encode into the open batch."""
-        encoded = self._item(item)
-        key = self._key_of(item)
-        group = self._open.get(key)
-        if group is None:
-            group = self._open[key] = []
-        group.append(encoded)
-        self._count += 1
-        self._size += len(encoded)
+    def add(self, items: Sequence[Any]) -> None:
+        """Encode into the open batch; an item that fails is dropped and counted."""
+        left = iter(items)
+        while not self._encode(left):
+            self.sender.dropped["encode"] += 1
         if self._size > _MAX_BATCH_BYTES:
             self.seal()
+
+    def _encode(self, items: Iterator[Any]) -> bool:
+        """Whether all went well; else the one that failed was taken from the iterator."""
+        encode, key_of, groups = self._item, self._key_of, self._open
+        with guard(self._where):
+            for item in items:
+                encoded = encode(item)
+                key = key_of(item)
+                group = groups.get(key)
+                if group is None:
+                    group = groups[key] = []
+                group.append(encoded)
+                self._count += 1
+                self._size += len(encoded)
+            return True
+        return False
 
     def seal(self) -> None:
         """Queue the open batch as one request."""

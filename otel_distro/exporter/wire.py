@@ -114,18 +114,22 @@ class Pairs:
             known = list(map(self._kept.get, pairs))  # texts only: no other value is equal to one
         except TypeError:  # a list or mapping among them
             known = [None] * len(pairs)
-        return tag + tag.join([found or self._written(pair) for found, pair in zip(known, pairs)])  # noqa: B905
+        ints = self._ints
+        return tag + tag.join(
+            [
+                found or (ints.get(pair) if pair[1].__class__ is int else None) or self._written(pair)
+                for found, pair in zip(known, pairs)  # noqa: B905 - equally long
+            ]
+        )
 
     def _written(self, pair: tuple[str, Any]) -> bytes:
         key, value = pair
         head = self._heads.get(key) or self._head(key)
         if value.__class__ is int:
-            found = self._ints.get(pair)
-            if found is None:
-                found = _sized(head + _sized(_integer(value)))
-                if len(self._ints) >= _MAX_KEPT:
-                    self._ints.clear()
-                self._ints[pair] = found
+            found = _sized(head + _sized(_integer(value)))
+            if len(self._ints) >= _MAX_KEPT:
+                self._ints.clear()
+            self._ints[pair] = found
             return found
         if value.__class__ is not str or len(value) > _MAX_KEPT_TEXT:
             return _sized(head + _sized(any_value(value)))

@@ -30,6 +30,7 @@ _AMBIGUOUS = frozenset({*_HEAD, *SHORT.values(), *_SERVICE, *(attribute.key for 
 _NANO, _MILLI = 10**9, 10**6
 _MAX_KEPT = 1024
 _MAX_KEPT_TEXT = 256
+_MAX_FIELDS = 64
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 _quoted = json.encoder.encode_basestring
 
@@ -54,7 +55,8 @@ class JsonLines:
         self._heads: dict[tuple[str, str], str] = {}
         self._names: dict[str, str] = {}
         self._kept: dict[tuple[str, Any], str] = {}
-        self._last: tuple[Mapping[str, Value] | None, str] = (None, "")
+        self._ints: dict[tuple[str, int], str] = {}
+        self._last: dict[int, tuple[Mapping[str, Value], str]] = {}
 
     def __call__(self, record: LogRecord) -> bytes:
         """One line with its newline."""
@@ -64,13 +66,20 @@ class JsonLines:
         seconds, rest = divmod(record.time_unix_nano, _NANO)
         head = self._heads.get((record.severity_text, record.scope)) or self._head(record)
         ids = f',"trace_id":"{record.trace_id:032x}","span_id":"{record.span_id:016x}"' if record.trace_id else ""
-        fields = record.fields
-        if fields is not self._last[0]:
-            self._last = (fields, self._pairs(fields) if fields else "")
+        fields = self._fields(record.fields) if record.fields else ""
         return (
-            f'{{"timestamp":"{_second(seconds)}.{rest // _MILLI:03d}Z{head}{_quoted(record.body)}{ids}{self._last[1]}'
+            f'{{"timestamp":"{_second(seconds)}.{rest // _MILLI:03d}Z{head}{_quoted(record.body)}{ids}{fields}'
             f"{self._tail}{self._attributes(attributes) if attributes else ''}}}\n"
         ).encode("utf-8", "backslashreplace")  # what a lone surrogate becomes is an escape that JSON knows
+
+    def _fields(self, fields: Mapping[str, Value]) -> str:
+        """Those of the work in hand: one object for its lines."""
+        known = self._last.get(id(fields))
+        if known is None:
+            if len(self._last) >= _MAX_FIELDS:
+                self._last.clear()
+            known = self._last[id(fields)] = (fields, self._pairs(fields))  # kept, so that the id stays its own
+        return known[1]
 
     def whole(self, record: LogRecord) -> bytes:
         """The same line by its names: a value of the app that is called like one of our fields gets a prefix."""
@@ -113,12 +122,24 @@ class JsonLines:
             known = list(map(self._kept.get, pairs))  # texts only: no other value is equal to one
         except TypeError:  # a list among them
             known = [None] * len(pairs)
-        return "".join([found or self._pair(*pair) for found, pair in zip(known, pairs)])  # noqa: B905
+        ints = self._ints
+        return "".join(
+            [
+                found or (ints.get(pair) if pair[1].__class__ is int else None) or self._pair(*pair)  # type: ignore[arg-type]
+                for found, pair in zip(known, pairs)  # noqa: B905 - equally long
+            ]
+        )
 
     def _pair(self, key: str, value: Any) -> str:
         name = self._names.get(key) or self._name(key)
         kind = value.__class__
-        if kind is int or (kind is float and math.isfinite(value)):
+        if kind is int:
+            text = f"{name}{value}"
+            if len(self._ints) >= _MAX_KEPT:
+                self._ints.clear()
+            self._ints[key, value] = text
+            return text
+        if kind is float and math.isfinite(value):
             return f"{name}{value!r}"
         if kind is not str:
             return name + _encode(_jsonable(value))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from otel_distro.pipeline.derivation import Derivations
 from otel_distro.pipeline.series import Exemplar, Stream
@@ -28,8 +28,6 @@ class Aggregator:
         self._exemplars = exemplars
         self._metrics = [metric for metric in metrics if not metric.observable]
         self.streams: list[Stream] = []
-        self._epoch = object()
-        """Another one whenever the series are not those of before."""
         self._by_source: dict[tuple[str, int], Derivations] = {}
         self._by_metric: dict[str, list[Stream]] = {}
         self.arrange(lambda stream: [stream])
@@ -37,7 +35,6 @@ class Aggregator:
     def arrange(self, view: Callable[[Stream], list[Stream]]) -> None:
         """Make the streams anew, each metric's as the views want it; what was counted is forgotten."""
         now = time_ns()
-        self._epoch = object()
         self.streams = []
         self._by_source = {}
         self._by_metric = {}
@@ -55,7 +52,8 @@ class Aggregator:
     def forget(self) -> None:
         """Drop all series, as in a forked child: its counts start at zero."""
         self.lock = Lock()
-        self._epoch = object()
+        for derivations in self._by_source.values():
+            derivations.forget()
         now = time_ns()
         for stream in self.streams:
             stream.series = {}
@@ -67,16 +65,23 @@ class Aggregator:
         derivations = self._by_source.get((span.tracer.scope.name, span._kind._value_))  # noqa: SLF001
         if derivations is None:
             return
-        ended = span._end_time or 0  # noqa: SLF001
-        seconds = (ended - (span._start_time or 0)) / 1e9  # noqa: SLF001 - not * 1e-9: 0.3 s is a bucket's bound
+        attributes, started, ended = span._attributes, span._start_time, span._end_time or 0  # noqa: SLF001
         exported = exported and self._exemplars
         chosen = False
-        for series, bounds, value in derivations.points(span, self._epoch):
-            bucket = series.add(seconds if value is None else value, bounds)
-            if exported and bucket not in series.exemplars and bounds:
-                series.exemplars[bucket] = Exemplar(
-                    seconds if value is None else value, ended, span.trace_id, span.span_id
-                )
+        for slot in derivations.slots(attributes):
+            source = slot.source
+            if source == "duration":
+                value: Any = (ended - started) / 1e9  # not * 1e-9: 0.3 s is a bucket's bound
+            elif source == "count":
+                value = 1
+            else:
+                value = attributes.get(source)
+                if not isinstance(value, (int, float)):
+                    continue
+            series = slot.series or slot.made(started)
+            bucket = series.add(value, slot.bounds)
+            if exported and bucket not in series.exemplars and slot.bounds:
+                series.exemplars[bucket] = Exemplar(value, ended, span.trace_id, span.span_id)
                 chosen = True
         if chosen:
             span.mark(EXEMPLAR.key)

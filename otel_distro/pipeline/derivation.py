@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from otel_distro.record import Fixed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from otel_distro.pipeline.series import Series, Stream
-    from otel_distro.pipeline.span import Span
+    from otel_distro.pipeline.series import Key, Series, Stream
+
+_MAX_KEYS = 4096
 
 
-class Point(NamedTuple):
-    """A series and the value that a span adds to it; None: its duration in seconds."""
+class Slot:
+    """One series-to-be: made when the first span has a value for it."""
 
-    series: Series
-    bounds: tuple[float, ...]
-    value: float | None
+    __slots__ = ("_key", "_stream", "bounds", "series", "source")
+
+    def __init__(self, stream: Stream, source: str, key: Key) -> None:
+        self._stream = stream
+        self._key = key
+        self.bounds = stream.bounds
+        self.source = source
+        """`duration`, `count`, or the attribute that has the value."""
+        self.series: Series | None = None
+
+    def made(self, now_ns: int) -> Series:
+        """The series; kept unless it is that of the overflow, where each value is counted as one too many."""
+        found = self._stream.find(self._key, now_ns)
+        if not found.overflow:
+            self.series = found
+        return found
 
 
 class Derivation:
     """The streams with the same attributes that one kind of span is measured by."""
 
-    __slots__ = ("_keys", "_sources")
+    __slots__ = ("_keys", "_known", "_sources")
 
     def __init__(self, keys: tuple[str, ...]) -> None:
         self._keys = keys
         self._sources: list[tuple[Stream, str]] = []
-        """Each stream, and `duration`, `count`, or the attribute that has its value."""
+        self._known: dict[Key, list[Slot]] = {}
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -40,29 +54,35 @@ class Derivation:
         """Derive one more stream."""
         self._sources.append((stream, stream.metric.source.value if stream.metric.source else ""))
 
-    def points(self, attributes: Mapping[str, Any], now_ns: int) -> list[Point]:
-        """What a span with these attributes adds to."""
+    def forget(self) -> None:
+        """The series of before are gone."""
+        self._known.clear()
+
+    def slots(self, attributes: Mapping[str, Any]) -> list[Slot]:
+        """What a span with these attributes may add to."""
         key = tuple(map(attributes.get, self._keys))
-        found = []
-        for stream, source in self._sources:
-            value: Any = None
-            if source == "count":
-                value = 1
-            elif source != "duration":
-                value = attributes.get(source)
-                if not isinstance(value, (int, float)):
-                    continue
-            found.append(Point(stream.find(key, now_ns), stream.bounds, value))
-        return found
+        try:
+            known = self._known.get(key)
+        except TypeError:  # the app set a mapping where the catalogue has a name
+            return self._made(key)
+        if known is None:
+            if len(self._known) >= _MAX_KEYS:
+                self._known.clear()
+            known = self._known[key] = self._made(key)
+        return known
+
+    def _made(self, key: Key) -> list[Slot]:
+        return [Slot(stream, source, key) for stream, source in self._sources]
 
 
 class Derivations:
     """All that one kind of span is measured by."""
 
-    __slots__ = ("_all",)
+    __slots__ = ("_all", "_epoch")
 
     def __init__(self) -> None:
         self._all: list[Derivation] = []
+        self._epoch = object()
 
     def add(self, stream: Stream) -> None:
         """Derive one more stream."""
@@ -73,18 +93,22 @@ class Derivations:
             self._all.append(derivation)
         derivation.add(stream)
 
-    def points(self, span: Span, epoch: object) -> list[Point]:
-        """What this span adds to; found at once where its attributes are the same object as before, in this epoch."""
-        attributes, started = span._attributes, span._start_time or 0  # noqa: SLF001
+    def forget(self) -> None:
+        """The series of before are gone."""
+        self._epoch = object()
+        for derivation in self._all:
+            derivation.forget()
+
+    def slots(self, attributes: Mapping[str, Any]) -> list[Slot]:
+        """What a span with these attributes may add to; at once where they are the same object as before."""
         if attributes.__class__ is not Fixed:
-            return self._found(attributes, started)
+            return self._found(attributes)
         kept = attributes.kept.get(self)
-        if kept is None or kept[0] is not epoch:
-            found = self._found(attributes, started)
-            if any(point.series.overflow for point in found):
-                return found
-            kept = attributes.kept[self] = (epoch, found)
+        if kept is None or kept[0] is not self._epoch:
+            kept = attributes.kept[self] = (self._epoch, self._found(attributes))
         return kept[1]
 
-    def _found(self, attributes: Mapping[str, Any], now_ns: int) -> list[Point]:
-        return [point for derivation in self._all for point in derivation.points(attributes, now_ns)]
+    def _found(self, attributes: Mapping[str, Any]) -> list[Slot]:
+        if len(self._all) == 1:
+            return self._all[0].slots(attributes)
+        return [slot for derivation in self._all for slot in derivation.slots(attributes)]

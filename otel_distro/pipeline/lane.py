@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class Lane:
-    """Feeds exporters item by item; their batch is sealed when it is full, or `delay` seconds old."""
+    """Feeds exporters a few items at a time; their batch is sealed when it is full, or `delay` seconds old."""
 
-    __slots__ = ("_count", "_delay", "_opened_at", "_size", "exporters")
+    __slots__ = ("_count", "_delay", "_opened_at", "_size", "exporters", "pending")
 
     def __init__(self, exporters: Sequence[Exporter], size: int, delay: float) -> None:
         self.exporters = exporters
@@ -24,16 +24,22 @@ class Lane:
         self._delay = delay
         self._count = 0
         self._opened_at = 0.0
+        self.pending: list[Any] = []
+        """Items that no exporter has yet."""
 
-    def add(self, item: Any) -> None:
-        """Give an item to each exporter."""
-        if not self._count:
-            self._opened_at = monotonic()
-        self._count += 1
-        for exporter in self.exporters:
-            exporter.add(item)
-        if self._count >= self._size:
-            self.seal()
+    def deliver(self) -> None:
+        """Give what is pending to each exporter; a batch that is full leaves."""
+        items, self.pending = self.pending, []
+        while items:
+            room = self._size - self._count
+            now, items = (items, []) if len(items) <= room else (items[:room], items[room:])
+            if not self._count:
+                self._opened_at = monotonic()
+            self._count += len(now)
+            for exporter in self.exporters:
+                exporter.add(now)
+            if self._count >= self._size:
+                self.seal()
 
     def seal(self) -> None:
         """What was added leaves as one batch."""
@@ -50,6 +56,7 @@ class Lane:
     def reset(self) -> None:
         """Begin anew, as a forked child must; the exporters are reset by whoever made them."""
         self._count = 0
+        self.pending = []
 
     @property
     def waiting_bytes(self) -> int:

@@ -320,6 +320,8 @@ class Worker:
                 record = None
             if record is not None:
                 self.dropped[_signal(record), "encode"] += 1
+        self._spans.deliver()
+        self._logs.deliver()
         taken = self.taken
         taken["traces"] += spans
         taken["logs"] += logs
@@ -337,12 +339,12 @@ class Worker:
             sampled = span.sampled
             self._aggregator.span(span, exported=sampled and bool(lane.exporters))
             if sampled and lane.exporters:
-                lane.add(span)
+                lane.pending.append(span)
         elif mode is _PRIVATE:
             kept = self._decider.take(span)
             self._aggregator.span(span, exported=bool(kept) and bool(lane.exporters))
-            for one in kept if lane.exporters else ():
-                lane.add(one)
+            if lane.exporters:
+                lane.pending += kept
         else:
             self._aggregator.span(span, exported=False)
         if self._access_lines and mode is not _QUIET and span._kind is not _CLIENT:  # noqa: SLF001
@@ -354,7 +356,7 @@ class Worker:
 
     def _log(self, record: LogRecord) -> None:
         if record.export and self._logs.exporters:
-            self._logs.add(record if self._limit is None else self._limit(record))
+            self._logs.pending.append(record if self._limit is None else self._limit(record))
 
     def _send(self, *, everything: bool) -> None:
         now = monotonic()

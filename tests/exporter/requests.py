@@ -55,7 +55,7 @@ def exported(signal: str, items: Iterable[Any]) -> Any:
     sender = Sender(signal, transport, 1 << 30, 10)
     exporter = OtlpExporter(sender, lambda: RESOURCE)
     for item in items:
-        exporter.add(item)
+        exporter.add([item])
     exporter.seal()
     assert exporter.flush(monotonic() + 10)
     exporter.shutdown(monotonic() + 10)

@@ -28,7 +28,7 @@ def export(exporter: SpanExporter, *names: str) -> ForeignExporter:
     """Spans of these names in one batch."""
     made = ForeignExporter("traces", exporter, 1 << 20)
     for span in spans(*names):
-        made.add(span)
+        made.add([span])
     made.seal()
     return made
 
@@ -75,7 +75,7 @@ def test_failures_are_counted() -> None:
             return SpanExportResult.FAILURE
 
     exporter = export(Failing(), "fail", "fail")
-    exporter.add(spans("raise")[0])
+    exporter.add(spans("raise"))
     exporter.seal()
     assert exporter.flush(monotonic() + 10)
     assert (exporter.exports, exporter.dropped) == ({"failure": 2}, {"refused": 3})

@@ -20,7 +20,7 @@ def test_an_empty_batch_is_not_sent() -> None:
     transport = Kept()
     made = exporter(transport)
     made.seal()
-    made.add(LogRecord(1, 9, "INFO", "scope", "body"))
+    made.add([LogRecord(1, 9, "INFO", "scope", "body")])
     made.seal()
     made.seal()
     assert made.flush(monotonic() + 10)
@@ -33,7 +33,7 @@ def test_a_batch_of_large_records_is_divided() -> None:
     transport = Kept()
     made = exporter(transport)
     for _ in range(300):
-        made.add(LogRecord(1, 9, "INFO", "scope", "x" * 32_000))
+        made.add([LogRecord(1, 9, "INFO", "scope", "x" * 32_000)])
     made.seal()
     assert made.flush(monotonic() + 10)
     assert max(map(len, transport.payloads)) < 3 * 1024 * 1024
@@ -46,7 +46,7 @@ def test_a_reset_forgets_the_open_batch() -> None:
     """A forked child does not send what its parent will."""
     transport = Kept()
     made = exporter(transport)
-    made.add(LogRecord(1, 9, "INFO", "scope", "body"))
+    made.add([LogRecord(1, 9, "INFO", "scope", "body")])
     made.reset()
     made.seal()
     assert made.flush(monotonic() + 1)

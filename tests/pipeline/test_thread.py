@@ -122,7 +122,7 @@ def test_a_record_that_cannot_be_encoded_is_counted(observe: Make) -> None:
     span.end(-5)
     observed.request("/good")
     assert observed.worker.flush(10_000)
-    assert observed.worker.dropped["traces", "encode"] == 1
+    assert observed.pipeline.dropped()["traces", "encode"] == 1
     assert sum(payload.count(b"/good") for payload in transport.payloads) == 4
 
 
