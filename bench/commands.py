@@ -128,6 +128,18 @@ def micro() -> int:
     return 0
 
 
+def parts(requests: int) -> int:
+    """Print what the parts of ours cost inside the reference app."""
+    with session.place() as (place, _):
+        found: dict[str, dict[str, dict[str, float]]] = child.run("parts.py", str(requests), place=place)
+    for side, lines in found.items():
+        print(f"{side}:")
+        for label, line in lines.items():
+            print(f"{line['us_per_request']:8.1f} µs a request  {label}: {line['median_us']} µs x {line['calls']}")
+    report.write("parts", found, {"requests": requests})
+    return 0
+
+
 def run_startup(variants: str, rounds: int) -> int:
     """What starting costs."""
     chosen, missing = session.ready(_chosen(variants))
@@ -215,6 +227,11 @@ COMMANDS = {
         },
     ),
     "micro": Command("single operations of the hot path, in hot loops", micro),
+    "parts": Command(
+        "what the parts of ours cost inside the reference app, request path and thread",
+        parts,
+        {"requests": (5000, "of the mix")},
+    ),
     "openloop": Command(
         "latency at 60 % of bare's capacity in interleaved pairs, and the pipeline's slices",
         run_openloop,
