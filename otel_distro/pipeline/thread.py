@@ -34,7 +34,7 @@ _TICK = 0.1
 _LEAST_TICK = 0.01
 _WAITING = 128
 """Records that may wait: more of them grow old, and make the garbage collector's full rounds more frequent."""
-_SLICE_NS = 700_000
+_SLICE_NS = 500_000
 _HURRIED_SLICE_NS = 5_000_000
 _PAUSE = 0.0002
 _RECORD_BYTES = 1024
@@ -43,7 +43,7 @@ _ERROR = 17
 _STILL_ENDING = 10.0
 _LAST_TRY_MILLIS = 200
 _CLIENT = SpanKind.CLIENT
-_CHUNK = 12
+_CHUNK = 8
 """Records between two looks at the clock."""
 _EXPORT, _PRIVATE, _MEASURE, _QUIET = Mode.EXPORT, Mode.PRIVATE, Mode.MEASURE, Mode.QUIET
 
