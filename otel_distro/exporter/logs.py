@@ -6,7 +6,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from otel_distro.exporter.wire import attributes, field, text, varint
+from otel_distro.exporter.wire import SMALL, attributes, field, text, varint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,6 @@ _TIMES = Struct("<BQBQ").pack
 _CONTEXT = Struct("<H16sH8sBI").pack
 _SHORT = 124
 """Bytes of a body whose lengths are one byte each."""
-_SIZES = tuple(bytes((size,)) for size in range(128))
 _severities: dict[tuple[int, str], bytes] = {}
 _MAX_CACHED = 1024
 _MAX_FIELDS = 64
@@ -32,7 +31,7 @@ def encode_log(record: LogRecord) -> bytes:
     parts = [
         _TIMES(0x09, time, 0x59, time),
         _severities.get((record.severity_number, record.severity_text)) or _severity(record),
-        b"\x2a" + _SIZES[size + 2] + b"\x0a" + _SIZES[size] if size < _SHORT else _long(size),
+        b"\x2a" + SMALL[size + 2] + b"\x0a" + SMALL[size] if size < _SHORT else _long(size),
         body,
         _fields_of(record.fields),
         attributes(b"\x32", record.attributes),

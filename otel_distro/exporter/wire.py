@@ -22,7 +22,7 @@ _MAX_VALUE = 131072
 """Characters or bytes of one value: what is longer is cut."""
 _MAX_DIGITS = 4096
 """Python refuses to write much longer numbers as decimals."""
-_SMALL = tuple(bytes((n,)) for n in range(128))
+SMALL = tuple(bytes((n,)) for n in range(128))
 
 
 def varint(number: int) -> bytes:
@@ -30,7 +30,7 @@ def varint(number: int) -> bytes:
     return _VARINTS.get(number) or _varint(number)
 
 
-_VARINTS = {n: bytes((n,)) for n in range(128)}
+_VARINTS = dict(enumerate(SMALL))
 """Those of one byte, and larger ones as they come: lengths and sizes repeat."""
 
 
@@ -136,8 +136,8 @@ class Pairs:
         data = value.encode("utf-8", "replace")
         size = len(data)
         if size + len(head) < _SHORT:  # each length is one byte
-            body = head + _SMALL[size + 2] + b"\x0a" + _SMALL[size] + data
-            found = _SMALL[len(body)] + body
+            body = head + SMALL[size + 2] + b"\x0a" + SMALL[size] + data
+            found = SMALL[len(body)] + body
         else:
             found = _sized(head + _sized(b"\x0a" + _sized(data)))
         if len(self._kept) >= _MAX_KEPT:

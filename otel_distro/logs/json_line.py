@@ -63,12 +63,11 @@ class JsonLines:
         attributes = record.attributes
         if attributes and not _AMBIGUOUS.isdisjoint(attributes):
             return self.whole(record)
-        seconds, rest = divmod(record.time_unix_nano, _NANO)
         head = self._heads.get((record.severity_text, record.scope)) or self._head(record)
         ids = f',"trace_id":"{record.trace_id:032x}","span_id":"{record.span_id:016x}"' if record.trace_id else ""
         fields = self._fields(record.fields) if record.fields else ""
         return (
-            f'{{"timestamp":"{_second(seconds)}.{rest // _MILLI:03d}Z{head}{_quoted(record.body)}{ids}{fields}'
+            f'{{"timestamp":"{timestamp(record.time_unix_nano)}{head}{_quoted(record.body)}{ids}{fields}'
             f"{self._tail}{self._attributes(attributes) if attributes else ''}}}\n"
         ).encode("utf-8", "backslashreplace")  # what a lone surrogate becomes is an escape that JSON knows
 

@@ -9,16 +9,20 @@ from opentelemetry import trace
 
 from otel_distro import config
 from otel_distro._version import __version__
-from otel_distro.instrumentation.asgi.capture import HeaderCapture, request_capture, response_capture
+from otel_distro.headers import HeaderCapture, Side
 from otel_distro.instrumentation.asgi.excluded import excluded_urls
 from otel_distro.instrumentation.asgi.hooks import Hooks, hooks
 from otel_distro.instrumentation.asgi.inbound import Inbound
+from otel_distro.instrumentation.asgi.query import MAX_TEXT
 from otel_distro.semconv.http import ASGI_SCOPE, WS_SCOPE
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
     from otel_distro.instrumentation.asgi.scope import Scope
+
+
+_SERVER = Side("SERVER", MAX_TEXT)
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,6 @@ def server_options(given: dict[str, Any] | None = None) -> ServerOptions:
             given.get("exclude_spans"),
             given.get("default_span_details"),
         ),
-        request_headers=request_capture(given.get("http_capture_headers_server_request"), secret),
-        response_headers=response_capture(given.get("http_capture_headers_server_response"), secret),
+        request_headers=_SERVER.request(given.get("http_capture_headers_server_request"), secret),
+        response_headers=_SERVER.response(given.get("http_capture_headers_server_response"), secret),
     )

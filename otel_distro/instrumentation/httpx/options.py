@@ -11,7 +11,7 @@ from opentelemetry import trace
 
 from otel_distro import config
 from otel_distro._version import __version__
-from otel_distro.instrumentation.httpx.headers import HeaderCapture, request_capture, response_capture
+from otel_distro.headers import HeaderCapture, Side
 from otel_distro.instrumentation.httpx.hooks import Hooks, hooks
 from otel_distro.semconv.http import HTTPX_SCOPE
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _logger = logging.getLogger("otel_distro")
+_CLIENT = Side("CLIENT", 1024)
 _EXCLUDED_URLS = ("OTEL_PYTHON_HTTPX_EXCLUDED_URLS", "OTEL_PYTHON_EXCLUDED_URLS")
 
 
@@ -39,8 +40,8 @@ def options(given: Mapping[str, Any]) -> Options:
         trace.get_tracer(HTTPX_SCOPE, __version__, given.get("tracer_provider")),
         _excluded_urls(),
         hooks(given),
-        request_capture(),
-        response_capture(),
+        _CLIENT.request(),
+        _CLIENT.response(),
     )
 
 

@@ -1,13 +1,12 @@
-"""Headers captured as span attributes, by upstream's variables and options."""
+"""HTTP headers captured as span attributes, by upstream's variables and options; values of secret ones never."""
 
 from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from otel_distro import config
-from otel_distro.instrumentation.asgi.query import MAX_TEXT
 from otel_distro.redaction import REMOVED
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("otel_distro")
 _PREFIX = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_"
-_REQUEST = f"{_PREFIX}SERVER_REQUEST"
-_RESPONSE = f"{_PREFIX}SERVER_RESPONSE"
 _SANITIZE = f"{_PREFIX}SANITIZE_FIELDS"
 _ALWAYS_SECRET = ("authorization", "proxy-authorization", "cookie", "set-cookie")
 _MAX_NAMES = 512
@@ -27,12 +24,13 @@ _MAX_NAMES = 512
 class HeaderCapture:
     """Names to capture (regular expressions, any case), and names whose values are never shown."""
 
-    __slots__ = ("_captured", "_known", "_prefix", "_secret")
+    __slots__ = ("_captured", "_known", "_max_text", "_prefix", "_secret")
 
-    def __init__(self, prefix: str, captured: re.Pattern[str], secret: re.Pattern[str]) -> None:
+    def __init__(self, prefix: str, captured: re.Pattern[str], secret: re.Pattern[str], max_text: int) -> None:
         self._prefix = prefix
         self._captured = captured
         self._secret = secret
+        self._max_text = max_text
         self._known: dict[bytes, tuple[str, bool] | None] = {}
 
     def attributes(self, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, list[str]]:
@@ -42,7 +40,7 @@ class HeaderCapture:
             known = self._known[name] if name in self._known else self._learn(name)
             if known is not None:
                 key, secret = known
-                text = REMOVED if secret else value[:MAX_TEXT].decode("latin-1")
+                text = REMOVED if secret else value[: self._max_text].decode("latin-1")
                 found.setdefault(key, []).append(text)
         return found
 
@@ -56,25 +54,31 @@ class HeaderCapture:
         return known
 
 
-def request_capture(given: Names = None, secret: Names = None) -> HeaderCapture | None:
-    """Which request headers to capture: those given, else those of the variable."""
-    return _capture("http.request.header", _REQUEST, given, secret)
+class Side(NamedTuple):
+    """Whose headers: `SERVER` or `CLIENT` as in upstream's variables, and how much of a value is recorded."""
 
+    name: str
+    max_text: int
 
-def response_capture(given: Names = None, secret: Names = None) -> HeaderCapture | None:
-    """Which response headers to capture: those given, else those of the variable."""
-    return _capture("http.response.header", _RESPONSE, given, secret)
+    def request(self, given: Names = None, secret: Names = None) -> HeaderCapture | None:
+        """Which request headers to capture: those given, else those of the variable; None: none."""
+        return self._capture("request", given, secret)
 
+    def response(self, given: Names = None, secret: Names = None) -> HeaderCapture | None:
+        """Which response headers to capture: those given, else those of the variable; None: none."""
+        return self._capture("response", given, secret)
 
-def _capture(prefix: str, variable: str, given: Any, secret: Any) -> HeaderCapture | None:
-    names = given or _list(variable)
-    if not names:
-        return None
-    captured = _pattern(variable, names)
-    hidden = _pattern(_SANITIZE, (*_ALWAYS_SECRET, *(secret or _list(_SANITIZE))))
-    if captured is None:
-        return None
-    return HeaderCapture(prefix, captured, hidden or re.compile(""))  # when in doubt, all values are hidden
+    def _capture(self, kind: str, given: Names, secret: Names) -> HeaderCapture | None:
+        variable = f"{_PREFIX}{self.name}_{kind.upper()}"
+        names = given or _list(variable)
+        if not names:
+            return None
+        captured = _pattern(variable, names)
+        hidden = _pattern(_SANITIZE, (*_ALWAYS_SECRET, *(secret or _list(_SANITIZE))))
+        if captured is None:
+            return None
+        hidden = hidden or re.compile("")  # when in doubt, all values are hidden
+        return HeaderCapture(f"http.{kind}.header", captured, hidden, self.max_text)
 
 
 def _list(variable: str) -> list[str]:
