@@ -62,10 +62,21 @@ def plain(value: Any) -> Value | None:
     return cut(rendered(lambda: _text(value)), MAX_TEXT) if kind in _TEXTS else _narrowed(value, kind)
 
 
-def add(attributes: dict[str, Value], extras: Iterable[tuple[object, object]]) -> None:
-    """Add the app's values under their own names, at most 64; names of ours get a prefix, None is left out."""
-    for key, value in islice(extras, MAX_COUNT):
+def add(
+    attributes: dict[str, Value], extras: Iterable[tuple[object, object]], skip: AbstractSet[object] | None = None
+) -> None:
+    """Add the app's values under their own names, at most 64; names of ours get a prefix, None is left out.
+
+    With `skip`, what is in it, and what begins with an underscore, is a library's own and left out.
+    """
+    most = MAX_COUNT
+    for key, value in extras:
         name = key if type(key) is str else rendered(partial(str, key))
+        if skip is not None and (key in skip or name[:1] == "_"):
+            continue
+        if not most:
+            return
+        most -= 1
         kind = type(value)
         usual = (kind is int and -_INT64 <= value < _INT64) or (kind is str and len(value) <= MAX_TEXT)  # type: ignore[operator, arg-type]
         kept: Any = value if usual else plain(value)

@@ -32,6 +32,8 @@ class Lines:
 
     def __init__(self, console: Console | None) -> None:
         self._console = console
+        self.wanted = console is not None
+        """Whether there is a console."""
         self.reset()
 
     def reset(self) -> None:
@@ -39,11 +41,6 @@ class Lines:
         self.due: deque[LogRecord] = deque()
         self._rendered: list[Any] = []
         self._writing = RLock()  # a signal handler may log while this thread writes
-
-    @property
-    def wanted(self) -> bool:
-        """Whether there is a console."""
-        return self._console is not None
 
     def add(self, record: LogRecord) -> None:
         """A line is due."""

@@ -117,8 +117,7 @@ def _describe(record: logging.LogRecord, attributes: dict[str, Value]) -> BaseEx
     if len(values) != _PLAIN:
         # `logging` sets its own values first; a class of the app's may do otherwise
         skipped = _PLAIN if type(record) is logging.LogRecord else 0
-        pairs = islice(values.items(), skipped, None)
-        add(attributes, [pair for pair in pairs if pair[0] not in _STANDARD and not str(pair[0]).startswith("_")])
+        add(attributes, islice(values.items(), skipped, None), _STANDARD)
     if record.stack_info:
         attributes["code.stacktrace"] = cut(str(record.stack_info), MAX_BODY)
     return _exception(record, attributes) if record.exc_info or record.exc_text else None

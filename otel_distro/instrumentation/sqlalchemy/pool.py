@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _GUARD = guard("sqlalchemy.pool")
 _CREATED = "_otel_distro_created"
 _BORROWED = "_otel_distro_borrowed"
+"""Attribute of a connection's record while it is out: the database, and since when (None: nothing is measured)."""
 
 
 # -- what is measured as it happens
@@ -85,9 +86,10 @@ def _borrowed(database: Database, connection: PoolProxiedConnection, start: floa
     now = perf_counter()
     record: Any = connection._connection_record  # noqa: SLF001 - the one way from a connection to its record
     database.taken.add(record)
-    setattr(record, _BORROWED, (database, now))
     if suppressed(get_current()):
+        setattr(record, _BORROWED, (database, None))
         return
+    setattr(record, _BORROWED, (database, now))
     measure, key = HANDOVER.sink.measure, (database.pool_name,)
     measure(Measurement(CONNECTION_WAIT_TIME, now - start, key))
     created = getattr(record, _CREATED, None)
@@ -109,13 +111,13 @@ def connected(connection: DBAPIConnection, record: Any) -> None:  # noqa: ARG001
 
 def returned(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:  # noqa: ARG001 - SQLAlchemy's signature
     """A connection came back. (Listener)."""
-    borrowed: tuple[Database, float] | None = getattr(record, _BORROWED, None)
+    borrowed: tuple[Database, float | None] | None = getattr(record, _BORROWED, None)
     if borrowed is not None:
         setattr(record, _BORROWED, None)
         with _GUARD:
             database, since = borrowed
             database.taken.discard(record)
-            if not suppressed(get_current()):
+            if since is not None:
                 used = perf_counter() - since
                 HANDOVER.sink.measure(Measurement(CONNECTION_USE_TIME, used, (database.pool_name,)))
 
