@@ -14,7 +14,7 @@ help: ## show the targets
 
 setup: .venv/.complete ## make .venv with everything, installing uv by pip when it is missing
 
-.venv/.complete: pyproject.toml uv.lock
+.venv/.complete: pyproject.toml uv.lock $(wildcard native/*)
 	tools/uv sync --locked
 	@touch $@
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -80,7 +81,8 @@ class Environment:
 
 def _state_of_tree() -> str:
     digest = hashlib.sha256((ROOT / "pyproject.toml").read_bytes())
-    for path in sorted((ROOT / "otel_distro").rglob("*.py")):
+    digest.update(os.environ.get("OTEL_DISTRO_NATIVE", "").encode())  # `off` builds a pure wheel: to compare
+    for path in sorted([*(ROOT / "otel_distro").rglob("*.py"), *(ROOT / "native").glob("*.*")]):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -177,6 +177,11 @@ class Settings(NamedTuple):
     )
     undecided_bytes: int = _own("8MiB", bytes_size, "Most bytes of head-dropped spans waiting for their root's outcome")
     cardinality_limit: int = _own("2000", positive, "Most series of one metric; the rest is counted as overflow")
+    native: str = _own(
+        "auto",
+        choice("auto", "off"),
+        "Encoders compiled with the package: auto uses them where they were built; off also builds none",
+    )
     shutdown_timeout: float = _own("2", seconds, "Seconds that all signals together may take to flush at the end")
     upstream_instrumentation: tuple[str, ...] = _own(
         "", names, "Libraries left to upstream's instrumentation, for example sqlalchemy"

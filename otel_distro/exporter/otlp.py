@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import (
@@ -15,6 +14,7 @@ from opentelemetry.sdk.metrics import (
 from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReader
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from otel_distro.exporter import batch
 from otel_distro.exporter.logs import encode_log
 from otel_distro.exporter.metrics import ZeroPoints, encode_metrics
 from otel_distro.exporter.sender import Batch, Sender
@@ -23,6 +23,7 @@ from otel_distro.exporter.wire import field, request, text
 from otel_distro.exporter.wire import resource as encode_resource
 from otel_distro.exporter.wire import scope as encode_scope
 from otel_distro.guard import guard
+from otel_distro.native import extension
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
     from opentelemetry.sdk.resources import Resource
 
+    from otel_distro.exporter.batch import Add
 
 _MAX_BATCH_BYTES = 2 * 1024 * 1024
 """Of one request, before compression: receivers refuse what is too large (gRPC's usual limit is 4 MiB)."""
@@ -46,30 +48,24 @@ class OtlpExporter:
         self._clear()
         traces = sender.signal == "traces"
         self._where = f"encode.{sender.signal}"
-        self._item: Callable[[Any], bytes] = encode_span if traces else encode_log
-        self._key_of: Callable[[Any], Any] = _SPAN_KEY if traces else _LOG_KEY
+        encoders = extension() or batch
+        self._encode: Callable[[Any], bytes] = encode_span if traces else encode_log
+        self._add: Add = encoders.add_spans if traces else encoders.add_logs
 
     def add(self, items: Sequence[Any]) -> None:
         """Encode into the open batch; an item that fails is dropped and counted."""
         left = iter(items)
-        while not self._encode(left):
+        self._count += len(items)
+        while not self._added(left):
+            self._count -= 1
             self.sender.dropped["encode"] += 1
-        if self._size > _MAX_BATCH_BYTES:
+        if sum(map(len, self._open.values())) > _MAX_BATCH_BYTES:
             self.seal()
 
-    def _encode(self, items: Iterator[Any]) -> bool:
+    def _added(self, items: Iterator[Any]) -> bool:
         """Whether all went well; else the one that failed was taken from the iterator."""
-        encode, key_of, groups = self._item, self._key_of, self._open
         with guard(self._where):
-            for item in items:
-                encoded = encode(item)
-                key = key_of(item)
-                group = groups.get(key)
-                if group is None:
-                    group = groups[key] = []
-                group.append(encoded)
-                self._count += 1
-                self._size += len(encoded)
+            self._add(self._open, items, self._encode)
             return True
         return False
 
@@ -96,9 +92,8 @@ class OtlpExporter:
         self.sender.discard()
 
     def _clear(self) -> None:
-        self._open: dict[Any, list[bytes]] = {}
+        self._open: dict[Any, bytearray] = {}
         self._count = 0
-        self._size = 0
 
     def flush(self, deadline: float) -> bool:
         """Send what is queued until the deadline."""
@@ -124,16 +119,11 @@ class OtlpExporter:
         return self.sender.exports
 
 
-_SPAN_KEY = attrgetter("tracer")
-_LOG_KEY = attrgetter("scope")
-"""By what items are grouped: an object that knows the scope or is its name. Hashing a scope itself is slow."""
-
-
-def _scope_of(key: Any, items: list[bytes]) -> bytes:
+def _scope_of(key: Any, items: bytearray) -> bytes:
     scope = InstrumentationScope(key) if isinstance(key, str) else key.scope
     schema_url = scope.schema_url
     tail = field(b"\x1a", text(schema_url)) if schema_url else b""
-    return encode_scope(scope) + b"".join([field(b"\x12", item) for item in items]) + tail
+    return encode_scope(scope) + items + tail
 
 
 _TEMPORALITY: dict[str, dict[type, AggregationTemporality]] = {

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from otel_distro import config
-from otel_distro.logs.json_line import JsonLines
+from otel_distro.logs.json_line import json_lines
 from otel_distro.logs.stream import line_format, stdout_descriptor
 from otel_distro.logs.text_line import render_text
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from otel_distro.record import LogRecord, Value
 
-__all__ = ["Console", "JsonLines", "line_format", "render_text", "renderer"]
+__all__ = ["Console", "line_format", "render_text", "renderer"]
 
 _CHUNK = 4096
 """A pipe that is ready takes this much in one piece (PIPE_BUF): longer lines are written alone."""
@@ -32,7 +32,7 @@ _NULL = os.makedev(1, 3)
 def renderer(kind: str, resource_fields: Mapping[str, Value]) -> Callable[[LogRecord], bytes]:
     """How records become lines for `json` or `text`; colours on a terminal unless NO_COLOR is set."""
     if kind == "json":
-        return JsonLines(resource_fields)
+        return json_lines(resource_fields)
     descriptor = stdout_descriptor()
     colour = descriptor is not None and os.isatty(descriptor) and not config.environment("NO_COLOR")
     return lambda record: render_text(record, colour=colour)

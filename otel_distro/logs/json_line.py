@@ -13,11 +13,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from otel_distro.logs.value import PREFIX
+from otel_distro.native import extension
 from otel_distro.record import Fixed
 from otel_distro.semconv.attributes import EVENT_FIELDS, LOG_FIELDS, WORK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from otel_distro.record import LogRecord, Value
 
@@ -46,12 +47,23 @@ def timestamp(time_unix_nano: int) -> str:
     return f"{_second(seconds)}.{rest // _MILLI:03d}Z"
 
 
+def json_lines(resource_fields: Mapping[str, Value]) -> Callable[[LogRecord], bytes]:
+    """What renders log records of one resource: native where that was built, else its Python twin."""
+    twin, native = JsonLines(resource_fields), extension()
+    if native is None:
+        return twin
+    render: Callable[[LogRecord], bytes] = native.Lines(twin, twin.tail, SHORT, _AMBIGUOUS).render
+    return render
+
+
 class JsonLines:
     """Renders log records of one resource: ours by short names first, then the app's values, the stack last."""
 
     def __init__(self, resource_fields: Mapping[str, Value]) -> None:
         self._service = {SHORT[key]: resource_fields[key] for key in _SERVICE if key in resource_fields}
         self._tail = "".join(f",{_quoted(name)}:{_encode(value)}" for name, value in self._service.items())
+        self.tail = self._tail.encode("utf-8", "backslashreplace")
+        """The resource's part of each line."""
         self._heads: dict[tuple[str, str], str] = {}
         self._names: dict[str, str] = {}
         self._kept: dict[tuple[str, Any], str] = {}

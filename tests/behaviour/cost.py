@@ -32,9 +32,15 @@ LOG = logging.Logger("shop", logging.INFO)
 class Shop:
     """A FastAPI app with two queries and two log lines per request, under a pipeline whose thread does not run."""
 
-    def __init__(self, server: OtlpServer) -> None:
+    def __init__(self, server: OtlpServer, native: str = "auto") -> None:
         self._server = server
-        settings = config.load({"OTEL_EXPORTER_OTLP_ENDPOINT": server.url, "OTEL_DISTRO_LOG_FORMAT": "json"})
+        settings = config.load(
+            {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
+                "OTEL_DISTRO_LOG_FORMAT": "json",
+                "OTEL_DISTRO_NATIVE": native,
+            }
+        )
         self._before = config.use(settings), HANDOVER.sink
         self.pipeline = assemble(settings)
         self.worker = self.pipeline.worker

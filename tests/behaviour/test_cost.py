@@ -8,12 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from otel_distro.native import is_active
 from tests.behaviour.cost import Bytecodes, Shop, tracked
 from tests.exporter.server import OtlpServer
 
 REQUESTS = 50
 PATH, THREAD = 5200, 6300
 """Bytecodes per request with two queries and two lines, on either thread: 15 % above what was measured."""
+NATIVE_THREAD = 2600
+"""As above, where the native encoders were built."""
 WAITING_OBJECTS = 30
 """Objects per request that the collector must look at while they wait for the thread."""
 WAITING_BLOCKS = 120
@@ -25,6 +28,15 @@ def shop() -> Iterator[Shop]:
     """The app, warm: everything that is made once is made."""
     with OtlpServer().running() as server:
         made = Shop(server)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def pure_shop() -> Iterator[Shop]:
+    """The same with the encoders in Python."""
+    with OtlpServer().running() as server:
+        made = Shop(server, native="off")
         yield made
         made.close()
 
@@ -43,15 +55,27 @@ async def test_bytecodes_of_the_request_path(shop: Shop) -> None:
     assert counted.total / REQUESTS < PATH, counted.table(REQUESTS)
 
 
-async def test_bytecodes_of_the_thread(shop: Shop) -> None:
+async def test_bytecodes_of_the_thread(pure_shop: Shop) -> None:
     """Nor does the pipeline's thread, for metrics, spans, log records, access and console lines of a request."""
+    counted = await on_the_thread(pure_shop)
+    assert counted.total / REQUESTS < THREAD, counted.table(REQUESTS)
+
+
+async def test_bytecodes_of_the_thread_with_native_encoders(shop: Shop) -> None:
+    """It is less where these were built."""
+    counted = await on_the_thread(shop)
+    assert counted.total / REQUESTS < (NATIVE_THREAD if is_active() else THREAD), counted.table(REQUESTS)
+
+
+async def on_the_thread(shop: Shop) -> Bytecodes:
+    """What the pipeline's thread does for some requests."""
     await warm(shop)
     await shop.requests(REQUESTS, first=1000)
     shop.lines.clear()
     with Bytecodes() as counted:
         shop.settle()
     assert len(shop.lines) == 3 * REQUESTS
-    assert counted.total / REQUESTS < THREAD, counted.table(REQUESTS)
+    return counted
 
 
 async def test_records_of_a_request(shop: Shop) -> None:
