@@ -12,7 +12,7 @@ from otel_distro.exporter.wire import FIXED64, attributes, field, text, varint
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from opentelemetry.sdk.trace import Event, ReadableSpan
+    from opentelemetry.sdk.trace import Event
     from opentelemetry.trace import Link
 
 # trace_id 1, span_id 2, parent_span_id 4, start 7, end 8 | flags 16: tags and lengths packed with their values
@@ -92,8 +92,10 @@ def _link(link: Link) -> bytes:
     return body + b"\x35" + flags.to_bytes(4, "little")
 
 
-def span_size(span: ReadableSpan) -> int:
-    """About how many bytes a waiting span holds, without looking at each value."""
+def span_size(span: Any) -> int:
+    """About how many bytes a waiting span of ours holds, without looking at each value."""
+    if not span.has_more:
+        return 400 + 96 * len(span._attributes)  # noqa: SLF001
     links: Sequence[Any] = span._links  # noqa: SLF001
     events: Sequence[Any] = span._events  # noqa: SLF001
-    return 400 + 96 * len(span._attributes or ()) + 2048 * len(events) + 256 * len(links)  # noqa: SLF001
+    return 400 + 96 * len(span._attributes) + 2048 * len(events) + 256 * len(links)  # noqa: SLF001

@@ -37,6 +37,7 @@ class Choice(NamedTuple):
 QUIET_CHOICE = Choice(Mode.QUIET, sampled=False)
 """For a request named quiet: no sampler is asked."""
 _SAMPLED_CHOICE = Choice(Mode.EXPORT, sampled=True)
+_DROPPED_CHOICE = Choice(Mode.PRIVATE, sampled=False)
 
 
 def by_default(above: SpanContext | None, *_: object) -> Choice:
@@ -75,6 +76,18 @@ def classify(sampler: Sampler) -> tuple[Callable[..., Choice], bool]:
     return choose, inherits
 
 
+def at_root(sampler: Sampler) -> Callable[[int], Choice] | None:
+    """How a built-in ratio decides on a trace that begins here, by its id alone; None for any other sampler."""
+    root = getattr(sampler, "_root", None) if type(sampler) is ParentBased else sampler
+    if type(root) is TraceIdRatioBased:
+        bound, mask = root.bound, TraceIdRatioBased.TRACE_ID_LIMIT
+        return lambda trace_id: _SAMPLED_CHOICE if trace_id & mask < bound else _DROPPED_CHOICE
+    if type(root) is ConsistentRatio:
+        threshold, kept = root.threshold, Choice(Mode.EXPORT, sampled=True, trace_state=root.state())
+        return lambda trace_id: kept if trace_id & _MASK >= threshold else _DROPPED_CHOICE
+    return None
+
+
 def _always_on(sampler: Sampler) -> bool:
     return (
         isinstance(sampler, StaticSampler) and sampler.should_sample(None, 1, "").decision is Decision.RECORD_AND_SAMPLE
@@ -90,6 +103,7 @@ def _remote(sampler: ParentBased) -> tuple[Any, Any]:
 
 
 _MAX = 1 << 56
+_MASK = _MAX - 1
 _DIGITS = 14
 
 
@@ -116,11 +130,14 @@ class ConsistentRatio(Sampler):
     ) -> SamplingResult:
         """Decide by the trace id alone, so that all services decide alike."""
         above = trace_state or get_current_span(parent_context).get_span_context().trace_state
-        if trace_id & (_MAX - 1) < self.threshold:
+        if trace_id & _MASK < self.threshold:
             return SamplingResult(Decision.DROP, None, above)
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, self.state(above))
+
+    def state(self, above: TraceState | None = None) -> TraceState:
+        """The tracestate of a trace that is kept, by the one it came with."""
         state = above or TraceState()
-        state = state.update("ot", f"th:{self._th}") if "ot" in state else state.add("ot", f"th:{self._th}")
-        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes, state)
+        return state.update("ot", f"th:{self._th}") if "ot" in state else state.add("ot", f"th:{self._th}")
 
     def get_description(self) -> str:
         """Name and ratio."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers
 from opentelemetry.context import Context, set_value
 from opentelemetry.sdk.trace.sampling import (
     ALWAYS_OFF,
@@ -16,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import SpanKind, TraceState, set_span_in_context
 
-from otel_distro.pipeline.sampling import ConsistentRatio, otel_distro_ratio
+from otel_distro.pipeline.sampling import ConsistentRatio, at_root, otel_distro_ratio
 from otel_distro.record import QUIET
 from tests.pipeline.observed import Observed, remote
 
@@ -270,3 +272,29 @@ def test_our_ratio_keeps_about_its_share_and_a_late_keep_has_no_threshold(observ
     dropped = observe(sampler=otel_distro_ratio("0"))
     dropped.request("/bad", 500)
     assert [dict(span.context.trace_state or {}) for span in dropped.spans()] == [{}]
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [TraceIdRatioBased(0.1), ParentBased(TraceIdRatioBased(0.5)), ConsistentRatio(0.1), otel_distro_ratio("0.5")],
+    ids=lambda sampler: sampler.get_description(),
+)
+@given(trace_id=integers(1, 2**128 - 1))
+def test_a_root_is_decided_by_its_id_as_its_sampler_would(sampler: Sampler, trace_id: int) -> None:
+    """The short way of the built-in ratios gives the decision and the tracestate of the sampler itself."""
+    decide = at_root(sampler)
+    assert decide is not None
+    asked = sampler.should_sample(Context(), trace_id, "GET /a")
+    choice = decide(trace_id)
+    assert choice.sampled == (asked.decision is Decision.RECORD_AND_SAMPLE)
+    assert (choice.trace_state or TraceState()) == (asked.trace_state or TraceState())
+
+
+def test_a_sampler_of_the_app_s_own_is_always_asked() -> None:
+    """A subclass of a built-in ratio may decide by more than the id."""
+
+    class Own(TraceIdRatioBased):
+        """The app's."""
+
+    assert at_root(Own(0.1)) is None
+    assert at_root(ParentBased(Own(0.1))) is None
