@@ -53,7 +53,7 @@ class Decider:
 
     def reset(self) -> None:
         """Forget what waits, as a forked child must."""
-        self._waiting: OrderedDict[LocalTrace, None] = OrderedDict()
+        self._waiting: dict[LocalTrace, None] = {}
         self._buckets: OrderedDict[tuple[str, str], TokenBucket] = OrderedDict()
         self.bytes = 0
         self.dropped.clear()

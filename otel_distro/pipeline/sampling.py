@@ -37,7 +37,6 @@ class Choice(NamedTuple):
 QUIET_CHOICE = Choice(Mode.QUIET, sampled=False)
 """For a request named quiet: no sampler is asked."""
 _SAMPLED_CHOICE = Choice(Mode.EXPORT, sampled=True)
-_DROPPED_CHOICE = Choice(Mode.PRIVATE, sampled=False)
 
 
 def by_default(above: SpanContext | None, *_: object) -> Choice:
@@ -76,15 +75,27 @@ def classify(sampler: Sampler) -> tuple[Callable[..., Choice], bool]:
     return choose, inherits
 
 
-def at_root(sampler: Sampler) -> Callable[[int], Choice] | None:
-    """How a built-in ratio decides on a trace that begins here, by its id alone; None for any other sampler."""
+class Ratio(NamedTuple):
+    """A built-in ratio as a tracer decides by it: a trace that begins here is kept when its id is in the range."""
+
+    mask: int
+    low: int
+    high: int
+    state: TraceState | None
+    """The tracestate of what is kept."""
+
+    def keeps(self, trace_id: int) -> bool:
+        """Whether it keeps this trace (`Tracer.start_span` has the same in place)."""
+        return self.low <= trace_id & self.mask < self.high
+
+
+def ratio_of(sampler: Sampler) -> Ratio | None:
+    """The built-in ratio that decides on roots; None for any other sampler."""
     root = getattr(sampler, "_root", None) if type(sampler) is ParentBased else sampler
     if type(root) is TraceIdRatioBased:
-        bound, mask = root.bound, TraceIdRatioBased.TRACE_ID_LIMIT
-        return lambda trace_id: _SAMPLED_CHOICE if trace_id & mask < bound else _DROPPED_CHOICE
+        return Ratio(TraceIdRatioBased.TRACE_ID_LIMIT, 0, root.bound, None)
     if type(root) is ConsistentRatio:
-        threshold, kept = root.threshold, Choice(Mode.EXPORT, sampled=True, trace_state=root.state())
-        return lambda trace_id: kept if trace_id & _MASK >= threshold else _DROPPED_CHOICE
+        return Ratio(_MASK, root.threshold, _MAX, root.state())
     return None
 
 

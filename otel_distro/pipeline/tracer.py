@@ -17,7 +17,7 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_distro.context.work import GRACE_NS
 from otel_distro.pipeline.local_trace import LocalTrace, Mode
-from otel_distro.pipeline.sampling import QUIET_CHOICE, Choice, at_root, by_default, classify
+from otel_distro.pipeline.sampling import QUIET_CHOICE, Choice, by_default, classify, ratio_of
 from otel_distro.pipeline.span import Span, new_span
 from otel_distro.record import QUIET
 from otel_distro.semconv import SPANS
@@ -118,8 +118,14 @@ class Tracer(sdk.Tracer):
             span = new_span(self, name, provider.trace_id(), provider.span_id(), LocalTrace(_EXPORT), kind, now)
             span.is_root = True
             span.flags = provider.root_flags
-            if provider.ratio is not None:
-                self._begun(span, provider.ratio(span.trace_id))
+            ratio = provider.ratio
+            if ratio is not None:
+                if not ratio.low <= span.trace_id & ratio.mask < ratio.high:
+                    span.local.mode = _PRIVATE
+                    span.flags = provider.root_flags & _RANDOM
+                elif ratio.state is not None:
+                    span.trace_state = ratio.state
+                    span.has_more = True
         else:
             above = api.get_current_span(context).get_span_context()
             made = self._decided(above, local, (name, now), context, (kind, attributes, links))
@@ -136,15 +142,6 @@ class Tracer(sdk.Tracer):
             if provider.notified and span.local.mode is _EXPORT:
                 self.span_processor.on_start(span, parent_context=context)
         return span
-
-    def _begun(self, span: Span, choice: Choice) -> None:
-        """A local root with nothing above it, as a ratio decided."""
-        span.local.mode = choice.mode
-        if not choice.sampled:
-            span.flags &= ~_SAMPLED
-        elif choice.trace_state is not None:
-            span.trace_state = choice.trace_state
-            span.has_more = True
 
     def _put_below(self, span: Span, parent: Span) -> None:
         if parent.trace_state is not None:
@@ -255,7 +252,7 @@ class TracerProvider(sdk.TracerProvider):
         self.span_id: Callable[[], int] = _span_id if plain else generator.generate_span_id
         self.trace_id: Callable[[], int] = _trace_id if plain else generator.generate_trace_id
         self.random_ids = bool(getattr(generator, "is_trace_id_random", bool)())
-        self.ratio = at_root(self.sampler)
+        self.ratio = ratio_of(self.sampler)
         self.usual = self.choose is by_default or self.ratio is not None
         """Whether a root that comes with nothing in its context is sampled, or as `ratio` says, without asking."""
         self.root_flags = _SAMPLED | (_RANDOM if self.random_ids else 0)

@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.sampling import (
 )
 from opentelemetry.trace import SpanKind, TraceState, set_span_in_context
 
-from otel_distro.pipeline.sampling import ConsistentRatio, at_root, otel_distro_ratio
+from otel_distro.pipeline.sampling import ConsistentRatio, otel_distro_ratio, ratio_of
 from otel_distro.record import QUIET
 from tests.pipeline.observed import Observed, remote
 
@@ -282,12 +282,25 @@ def test_our_ratio_keeps_about_its_share_and_a_late_keep_has_no_threshold(observ
 @given(trace_id=integers(1, 2**128 - 1))
 def test_a_root_is_decided_by_its_id_as_its_sampler_would(sampler: Sampler, trace_id: int) -> None:
     """The short way of the built-in ratios gives the decision and the tracestate of the sampler itself."""
-    decide = at_root(sampler)
-    assert decide is not None
+    ratio = ratio_of(sampler)
+    assert ratio is not None
     asked = sampler.should_sample(Context(), trace_id, "GET /a")
-    choice = decide(trace_id)
-    assert choice.sampled == (asked.decision is Decision.RECORD_AND_SAMPLE)
-    assert (choice.trace_state or TraceState()) == (asked.trace_state or TraceState())
+    assert ratio.keeps(trace_id) == (asked.decision is Decision.RECORD_AND_SAMPLE)
+    if ratio.keeps(trace_id):
+        assert (ratio.state or TraceState()) == (asked.trace_state or TraceState())
+
+
+def test_a_provider_decides_a_root_as_its_ratio_does(observe: Make) -> None:
+    """Its head decision and its tracestate are those of the sampler, for any id."""
+    observed = observe(sampler=otel_distro_ratio("0.5"))
+    tracer = observed.pipeline.tracer_provider.get_tracer("app")
+    for _ in range(50):
+        span = tracer.start_span("GET /a")
+        context = span.get_span_context()
+        asked = ConsistentRatio(0.5).should_sample(Context(), context.trace_id, "GET /a")
+        assert context.trace_flags.sampled == (asked.decision is Decision.RECORD_AND_SAMPLE)
+        assert context.trace_state == (asked.trace_state or TraceState())
+        span.end()
 
 
 def test_a_sampler_of_the_app_s_own_is_always_asked() -> None:
@@ -296,5 +309,5 @@ def test_a_sampler_of_the_app_s_own_is_always_asked() -> None:
     class Own(TraceIdRatioBased):
         """The app's."""
 
-    assert at_root(Own(0.1)) is None
-    assert at_root(ParentBased(Own(0.1))) is None
+    assert ratio_of(Own(0.1)) is None
+    assert ratio_of(ParentBased(Own(0.1))) is None
