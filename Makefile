@@ -8,6 +8,8 @@ SHELL := /bin/bash
 
 BIN := .venv/bin
 MATRIX := 3.10 3.11 3.12 3.13
+# Hundreds of interpreters are started here: where none may keep what it compiled, each compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## show the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 18
@@ -15,7 +17,7 @@ help: ## show the targets
 setup: .venv/.complete ## make .venv with everything, installing uv by pip when it is missing
 
 .venv/.complete: pyproject.toml uv.lock $(wildcard native/*)
-	tools/uv sync --locked
+	tools/uv sync --locked --compile-bytecode
 	@touch $@
 
 fmt: setup ## format the code, and mend what ruff can mend
@@ -31,7 +33,7 @@ check: setup ## lint, types, import contracts, documentation
 	$(BIN)/python -m tools.reference --check
 
 test: setup backends ## unit, integration and end-to-end tests, on the real servers
-	$(BIN)/pytest --cov
+	$(BIN)/pytest --cov --numprocesses=3 --inline-snapshot=disable
 
 e2e: setup backends ## the end-to-end tests alone
 	$(BIN)/pytest -m e2e
@@ -56,8 +58,8 @@ bench: setup ## what telemetry costs per request: bare, hand-rolled, upstream, d
 bench-peers: setup ## the same with all peers
 	$(BIN)/python -m bench record --variants all
 
-ci: check configs matrix ## everything that .ci/run checks
-	@$(MAKE) --no-print-directory test
+ci: check configs ## everything that .ci/run checks; the matrix beside the tests, which wait a lot
+	@tools/beside "$(MAKE) --no-print-directory matrix" "$(MAKE) --no-print-directory test"
 
 .PHONY: configs
 configs: setup backends

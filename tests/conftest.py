@@ -18,6 +18,9 @@ from tests.in_memory import InMemoryExporter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
+
     from otel_distro.pipeline.span import Span
     from otel_distro.record import LogRecord, Measurement
 
@@ -94,6 +97,14 @@ class Telemetry:
             if metric.name == name
             for point in metric.data.data_points
         ]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """With several workers (`make test`), a file's tests stay together, and all that need the servers."""
+    from tests.scheduling import ByServers
+
+    return ByServers(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,9 @@ def parsed(path: Path) -> ast.Module:
 
 def text_files() -> list[Path]:
     """Every file of the tree that we write by hand, at the top and in the rooms."""
-    top = [path for path in ROOT.iterdir() if path.is_file() and path.name not in {"uv.lock", ".coverage"}]
+    written = {"uv.lock", ".git"}  # the latter is a file in a tree that `git worktree` made
+    top = [path for path in ROOT.iterdir() if path.name not in written and not path.name.startswith(".coverage")]
+    top = [path for path in top if path.is_file()]
     return [path for path in (*top, *files(*ROOMS)) if path.suffix not in {".sum", ".pyc"}]
 
 

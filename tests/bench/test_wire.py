@@ -127,7 +127,7 @@ def server() -> Iterator[ThreadingHTTPServer]:
     """A server in a thread."""
     Handler.seen.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield running
         running.shutdown()

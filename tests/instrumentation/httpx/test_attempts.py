@@ -220,7 +220,9 @@ def test_an_unknown_method(get: Get, server: Server, telemetry: Telemetry) -> No
     assert attributes(span)["http.request.method_original"] == "PURGE"
 
 
-@pytest.mark.parametrize("key", [_SUPPRESS_INSTRUMENTATION_KEY, _SUPPRESS_HTTP_INSTRUMENTATION_KEY])
+@pytest.mark.parametrize(
+    "key", [_SUPPRESS_INSTRUMENTATION_KEY, _SUPPRESS_HTTP_INSTRUMENTATION_KEY], ids=["any", "http"]
+)
 def test_suppressed_means_nothing(get: Get, server: Server, telemetry: Telemetry, key: str) -> None:
     """Where instrumentation is suppressed a request makes no span and sends no header."""
     with attached(context_api.set_value(key, True)):
