@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import ssl
 import zlib
 from base64 import b64encode
 from contextlib import suppress
@@ -15,13 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from otel_distro._version import __version__
+from otel_distro.exporter.connection import tls_context
 
 if TYPE_CHECKING:
     from otel_distro.config import Otlp
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
 _MAX_ANSWER = 65536
-_MAX_RETRY_AFTER = 300.0
+MAX_RETRY_AFTER = 300.0
+"""Seconds that a receiver may ask us to wait."""
+GZIP_BITS = 31
+"""What makes zlib write and read gzip."""
 USER_AGENT = f"otel-distro-python/{__version__}"
 
 
@@ -34,11 +37,15 @@ class Result(str, Enum):
 
 
 class Answer(NamedTuple):
-    """The result, the seconds to wait before a retry (0: the sender decides), and the reason in words."""
+    """The result, the seconds to wait before a retry (0: the sender decides), and the reason in words.
+
+    A success may have `rejected` some of the items, with the receiver's words as the reason.
+    """
 
     result: Result
     retry_after: float = 0.0
     reason: str = ""
+    rejected: int = 0
 
 
 class Transport(Protocol):
@@ -59,17 +66,14 @@ class HttpTransport:
 
     def __init__(self, settings: Otlp) -> None:
         parts = urlsplit(settings.endpoint)
-        self.endpoint = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+        self.endpoint = shown(settings.endpoint)
         """Where to, as it may be shown: without credentials."""
         self._host = parts.hostname or ""
         self._port = parts.port
         self._path = parts.path + (f"?{parts.query}" if parts.query else "")
-        self._context = _tls(settings) if parts.scheme == "https" else None
+        self._context = tls_context(settings, "http/1.1") if parts.scheme == "https" else None
         self._compression = settings.compression
-        self._headers = {"user-agent": USER_AGENT, **dict(settings.headers), "content-type": "application/x-protobuf"}
-        if parts.username:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self._headers.setdefault("authorization", f"Basic {b64encode(pair.encode()).decode()}")
+        self._headers = {**request_headers(settings), "content-type": "application/x-protobuf"}
         if self._compression != "none":
             self._headers["content-encoding"] = self._compression
         self._connection: http.client.HTTPConnection | None = None
@@ -107,8 +111,7 @@ class HttpTransport:
             self.close()
         if response.status < 300:  # noqa: PLR2004 - HTTP's classes
             return Answer(Result.SUCCESS)
-        said = " ".join(answer[:200].decode("utf-8", "replace").split())
-        reason = self._reason(f" answered {response.status} {said}")
+        reason = self._reason(f" answered {response.status} {said(answer[:800].decode('utf-8', 'replace'))}")
         if response.status in _RETRYABLE:
             return Answer(Result.RETRY, _seconds(response.getheader("Retry-After")), reason)
         return Answer(Result.FAILURE, reason=reason)
@@ -120,9 +123,7 @@ class HttpTransport:
 
     def _compressed(self, payload: bytes) -> bytes:
         if self._compression == "gzip":
-            import gzip
-
-            return gzip.compress(payload, 1)
+            return gzipped(payload)
         if self._compression == "deflate":
             return zlib.compress(payload, 1)
         return payload
@@ -140,11 +141,31 @@ class HttpTransport:
             self._connection = None
 
 
-def _tls(settings: Otlp) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(settings.certificate) if settings.certificate else None)
-    if settings.client_certificate:
-        context.load_cert_chain(settings.client_certificate, settings.client_key)
-    return context
+def shown(endpoint: str) -> str:
+    """An endpoint without the credentials in it."""
+    parts = urlsplit(endpoint)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def request_headers(settings: Otlp) -> dict[str, str]:
+    """Who sends, the user's headers, and the credentials of the endpoint."""
+    parts = urlsplit(settings.endpoint)
+    headers = {"user-agent": USER_AGENT, **dict(settings.headers)}
+    if parts.username:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers.setdefault("authorization", f"Basic {b64encode(pair.encode()).decode()}")
+    return headers
+
+
+def gzipped(payload: bytes) -> bytes:
+    """Packed by gzip, quickly."""
+    packing = zlib.compressobj(1, zlib.DEFLATED, GZIP_BITS)
+    return packing.compress(payload) + packing.flush()
+
+
+def said(words: str) -> str:
+    """What a receiver said, on one line that is not too long."""
+    return " ".join(words[:200].split())
 
 
 def _seconds(value: str | None) -> float:
@@ -152,7 +173,7 @@ def _seconds(value: str | None) -> float:
     if not value:
         return 0.0
     with suppress(ValueError):
-        return min(_MAX_RETRY_AFTER, max(0.0, float(int(value))))
+        return min(MAX_RETRY_AFTER, max(0.0, float(int(value))))
     with suppress(TypeError, ValueError):
-        return min(_MAX_RETRY_AFTER, max(0.0, parsedate_to_datetime(value).timestamp() - time()))
+        return min(MAX_RETRY_AFTER, max(0.0, parsedate_to_datetime(value).timestamp() - time()))
     return 0.0

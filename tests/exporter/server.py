@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that takes OTLP: keeps what it got, answers what it is told."""
+"""Real servers on loopback that take OTLP: they keep what they got, and answer what they are told."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from typing_extensions import Self
+
 from tests.e2e.waiting import wait_for
 from tests.exporter.requests import decoded
 
-UNPACK = {None: bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
-SIGNALS = {"/v1/traces": "traces", "/v1/metrics": "metrics", "/v1/logs": "logs"}
+UNPACK = {None: bytes, "identity": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
+_EXPORT = "/opentelemetry.proto.collector.{}.v1.{}Service/Export"
+SIGNALS = {
+    "/v1/traces": "traces",
+    "/v1/metrics": "metrics",
+    "/v1/logs": "logs",
+    _EXPORT.format("trace", "Trace"): "traces",
+    _EXPORT.format("metrics", "Metrics"): "metrics",
+    _EXPORT.format("logs", "Logs"): "logs",
+}
 
 
 class Received(NamedTuple):
@@ -29,7 +39,7 @@ class Received(NamedTuple):
     @property
     def payload(self) -> bytes:
         """The body, unpacked."""
-        return UNPACK[self.headers.get("content-encoding")](self.body)
+        return UNPACK[self.headers.get("content-encoding") or self.headers.get("grpc-encoding")](self.body)
 
 
 class Reply(NamedTuple):
@@ -42,42 +52,44 @@ class Reply(NamedTuple):
     close: bool = False
 
 
-class OtlpServer:
-    """The replies are given in order, the last one for ever."""
+class Receiver:
+    """What came, and what is to be answered: the replies are given in order, the last one for ever."""
 
-    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self) -> None:
         self.received: list[Received] = []
-        self.replies = [Reply()]
+        self.replies: list[Any] = []
         self.connections = 0
-        self._ended = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._http.daemon_threads = True
-        self._http.block_on_close = False
-        if context is not None:
-            self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
-        self.port: int = self._http.server_address[1]
-        self.url = f"http{'s' if context else ''}://127.0.0.1:{self.port}"
+        self.ended = threading.Event()
+        self.port = 0
+        self.url = ""
 
     @contextmanager
-    def running(self) -> Iterator[OtlpServer]:
+    def running(self) -> Iterator[Self]:
         """Serve inside the block."""
-        thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = threading.Thread(target=self.serve)
         thread.start()
         try:
             yield self
         finally:
-            self._ended.set()
-            self._http.shutdown()
-            self._http.server_close()
+            self.ended.set()
+            self.stop()
             thread.join()
 
-    def reply(self) -> Reply:
+    def serve(self) -> None:
+        """Take connections until it is stopped."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Make `serve` return."""
+        raise NotImplementedError
+
+    def reply(self) -> Any:
         """The next one."""
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
     def hang(self) -> None:
         """Wait until the server ends."""
-        self._ended.wait()
+        self.ended.wait()
 
     def wait(self, count: int) -> list[Received]:
         """What came, once it is so many requests."""
@@ -107,6 +119,30 @@ class OtlpServer:
                     scopes = getattr(entry, {"traces": "scope_spans"}.get(signal, f"scope_{signal}"))
                     found += [(entry.resource, scope) for scope in scopes]
         return found
+
+
+class OtlpServer(Receiver):
+    """By HTTP."""
+
+    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
+        super().__init__()
+        self.replies = [Reply()]
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._http.daemon_threads = True
+        self._http.block_on_close = False
+        if context is not None:
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
+        self.port = self._http.server_address[1]
+        self.url = f"http{'s' if context else ''}://127.0.0.1:{self.port}"
+
+    def serve(self) -> None:
+        """Take connections until it is stopped."""
+        self._http.serve_forever(poll_interval=0.01)
+
+    def stop(self) -> None:
+        """Make `serve` return."""
+        self._http.shutdown()
+        self._http.server_close()
 
 
 def _handler(server: OtlpServer) -> type[BaseHTTPRequestHandler]:

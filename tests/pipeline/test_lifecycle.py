@@ -128,7 +128,7 @@ if __name__ == "__main__":
 
 def test_other_people_s_slow_exporters_keep_to_the_deadline(server: OtlpServer, tmp_path: Path) -> None:
     """Upstream's gRPC exporters retry for ten seconds each; the process ends after the timeout all the same."""
-    grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    grpc = {"OTEL_TRACES_EXPORTER": "otlp_proto_grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     began = monotonic()
     done = ended("span('last')", environment(server, tmp_path) | grpc | {"OTEL_DISTRO_SHUTDOWN_TIMEOUT": "1"})
     assert done.returncode == 0
