@@ -19,6 +19,7 @@ from otel_distro.context.baggage import FirstPartyBaggagePropagator
 from otel_distro.exporter.foreign import ForeignExporter, readable_log
 from otel_distro.exporter.otlp import OtlpExporter, OtlpReader
 from otel_distro.exporter.sender import Sender
+from otel_distro.exporter.split import SplittingTransport
 from otel_distro.exporter.transport import HttpTransport
 from otel_distro.guard import guard
 from otel_distro.logs.console import Console, renderer
@@ -170,7 +171,8 @@ class _Build:
                 error,
             )
             return None
-        return Sender(signal, transport, self._settings.buffer_bytes, settings.timeout)
+        whole_or_in_pieces = SplittingTransport(transport, signal)
+        return Sender(signal, whole_or_in_pieces, self._settings.buffer_bytes, settings.timeout)
 
     def _foreign(self, signal: str, name: str) -> Callable[[], Any] | None:
         """Somebody else's exporter by its entry point's name."""

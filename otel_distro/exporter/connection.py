@@ -25,6 +25,8 @@ class Connection:
         self._socket = connected
         self._deadline = 0.0
         self._allowance = 0
+        self._files = 0
+        self._closed = False
 
     def begin(self, deadline: float) -> None:
         """A request begins, which is over when `monotonic()` reaches the deadline."""
@@ -58,8 +60,15 @@ class Connection:
         return data
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        """What is received as a file, for `http.client`."""
+        """What is received as a file, for `http.client`, which may close us before it has read the file's end."""
+        self._files += 1
         return io.BufferedReader(_Received(self), 8192)
+
+    def released(self) -> None:
+        """A file is closed."""
+        self._files -= 1
+        if self._closed and not self._files:
+            self._socket.close()
 
     def _left(self) -> float:
         left = self._deadline - monotonic()
@@ -72,8 +81,10 @@ class Connection:
         os.close(self._socket.detach())
 
     def close(self) -> None:
-        """Let go of it."""
-        self._socket.close()
+        """Let go of it, once no file of it is read any more."""
+        self._closed = True
+        if not self._files:
+            self._socket.close()
 
 
 class _Received(io.RawIOBase):
@@ -87,6 +98,11 @@ class _Received(io.RawIOBase):
         data = self._connection.recv(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._connection.released()
 
 
 def connect(host: str, port: int, context: ssl.SSLContext | None, deadline: float) -> Connection:

@@ -79,6 +79,14 @@ def partial_success(answer: bytes) -> Partial:
     return Partial(rejected, message)
 
 
+def status_message(status: bytes) -> str:
+    """The words of a `google.rpc.Status`; empty when they can't be read."""
+    try:
+        return "".join(words.decode("utf-8", "replace") for words in _inside(status, 2))
+    except ValueError:
+        return ""
+
+
 def retry_delay(details: bytes) -> float | None:
     """The seconds of the `RetryInfo` in a `google.rpc.Status`; None when it has none that can be read."""
     try:

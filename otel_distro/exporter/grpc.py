@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from otel_distro.exporter.connection import connect, tls_context
-from otel_distro.exporter.fields import partial_success, retry_delay
+from otel_distro.exporter.fields import retry_delay
 from otel_distro.exporter.http2 import Http2
 from otel_distro.exporter.transport import (
     GZIP_BITS,
@@ -24,6 +24,7 @@ from otel_distro.exporter.transport import (
     request_headers,
     said,
     shown,
+    success,
 )
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ _OF_HTTP = {
     "504": "UNAVAILABLE",
 }
 """The code of an answer that is not gRPC's: a proxy's."""
+_HINTS = dict.fromkeys(("UNAUTHENTICATED", "PERMISSION_DENIED"), " (OTEL_EXPORTER_OTLP_HEADERS)")
 _OURS = frozenset(
     {"connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"}
 )
@@ -138,11 +140,12 @@ class GrpcTransport:
             return self._failed(OSError(f"it gave up the call with HTTP/2's code {reply.reset}"))
         name, words = _status(headers)
         if name == "OK":
-            rejected, message = partial_success(_body(reply))
-            return Answer(Result.SUCCESS, reason=said(message), rejected=rejected)
-        reason = self._reason(f" answered {name} {said(words)}")
+            return success(_body(reply))
+        reason = self._reason(f" answered {said(f'{name} {words}')}{_HINTS.get(name, '')}")
         delay = retry_delay(_binary(headers.get("grpc-status-details-bin", "")))
-        if name in _RETRYABLE or (name == "RESOURCE_EXHAUSTED" and delay is not None):
+        if (name == "RESOURCE_EXHAUSTED" and delay is None) or (name == "OUT_OF_RANGE" and "too large" in words):
+            return Answer(Result.TOO_LARGE, reason=reason)
+        if name in _RETRYABLE or name == "RESOURCE_EXHAUSTED":
             return Answer(Result.RETRY, min(delay or 0.0, MAX_RETRY_AFTER), reason)
         return Answer(Result.FAILURE, reason=reason)
 

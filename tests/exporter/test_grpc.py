@@ -104,7 +104,7 @@ def test_compression(grpc_server: GrpcServer, compression: str) -> None:
     packed = gzip.compress(partial.SerializeToString())
     grpc_server.replies = [GrpcReply(body=packed, encoding="gzip")]
     sending = transport(grpc_server.url, compression=compression)
-    assert sending.send(b"payload" * 1000, 5).rejected == 2
+    assert sending.send(b"payload" * 1000, 5).lost == {"rejected": 2}
     (got,) = grpc_server.received
     assert got.headers.get("grpc-encoding", "none") == compression
     assert got.payload == b"payload" * 1000
@@ -135,7 +135,10 @@ def test_credentials_of_the_url_are_sent_and_not_shown(grpc_server: GrpcServer) 
     sending = transport(grpc_server.url.replace("//", "//me:s%40cret@"))
     reason = sending.send(b"payload", 5).reason
     assert grpc_server.received[0].headers["authorization"] == "Basic bWU6c0BjcmV0"
-    assert reason == f"{grpc_server.url} (OTEL_EXPORTER_OTLP_ENDPOINT) answered UNAUTHENTICATED no"
+    assert (
+        reason
+        == f"{grpc_server.url} (OTEL_EXPORTER_OTLP_ENDPOINT) answered UNAUTHENTICATED no (OTEL_EXPORTER_OTLP_HEADERS)"
+    )
     sending.close()
 
 
@@ -145,11 +148,18 @@ RETRYABLE |= {15: "DATA_LOSS"}
 
 @pytest.mark.parametrize("code", [*range(1, 17), 99])
 def test_what_a_code_means(grpc_server: GrpcServer, code: int) -> None:
-    """Retried is what the OTLP specification calls retryable, and nothing else."""
-    found = answer(grpc_server, GrpcReply(code, "because%20of%0Athat"))
-    assert found.result is (Result.RETRY if code in RETRYABLE else Result.FAILURE)
-    assert found.reason.endswith("because of that")
-    assert RETRYABLE.get(code, "") in found.reason
+    """Retried is what the OTLP specification calls retryable; RESOURCE_EXHAUSTED alone means: too large."""
+    found = answer(grpc_server, GrpcReply(code, "because%20of%0Athat%1B"))
+    other = Result.TOO_LARGE if code == 8 else Result.FAILURE
+    assert found.result is (Result.RETRY if code in RETRYABLE else other)
+    assert f"{RETRYABLE.get(code, '')} because of that" in found.reason
+    assert ("OTEL_EXPORTER_OTLP_HEADERS" in found.reason) == (code in {7, 16})
+
+
+def test_a_message_that_is_too_large_is_not_sent_again_as_it_is(grpc_server: GrpcServer) -> None:
+    """Some servers answer OUT_OF_RANGE, which else is retryable."""
+    found = answer(grpc_server, GrpcReply(11, "decoded message length too large: found 5 bytes"))
+    assert found.result is Result.TOO_LARGE
 
 
 @pytest.mark.parametrize(
@@ -286,7 +296,7 @@ def test_partial_success_is_told(grpc_server: GrpcServer) -> None:
     partial.partial_success.rejected_spans = 3
     partial.partial_success.error_message = "too old"
     found = answer(grpc_server, GrpcReply(body=partial.SerializeToString()))
-    assert found == Answer(Result.SUCCESS, reason="too old", rejected=3)
+    assert found == Answer(Result.SUCCESS, reason="too old", lost={"rejected": 3})
 
 
 SERVICE = """
