@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from otel_distro.exporter.fields import fields
-from otel_distro.exporter.transport import Answer, Result
+from otel_distro.exporter.transport import Answer, Result, lost
 from otel_distro.exporter.wire import varint
 
 if TYPE_CHECKING:
@@ -154,9 +154,7 @@ class _Pieces:
             else:
                 self.waiting += reversed(parts)
             return
-        lost = answer.lost or ({"refused": part.items} if answer.result is Result.FAILURE else {})
-        for cause, count in lost.items():
-            self._lost[cause] += min(count, part.items)
+        self._lost.update(lost(answer, part.items))
 
     def outcome(self) -> Answer:
         """When all is settled: a failure when nothing arrived."""

@@ -139,8 +139,9 @@ class HttpTransport:
         return Answer(Result.TOO_LARGE if too_large else Result.FAILURE, reason=reason)
 
     def _connect(self, deadline: float) -> HTTPConnection:
-        kind = HTTPConnection if self._context is None else HTTPSConnection
-        http = kind(self._host, self._port)
+        http = HTTPConnection(self._host, self._port)
+        if self._context is not None:
+            http = HTTPSConnection(self._host, self._port, context=self._context)
         http.auto_open = 0  # it would do without our deadline
         http.sock = connect(self._host, http.port, self._context, deadline)
         return http
@@ -164,6 +165,14 @@ class HttpTransport:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def lost(answer: Answer, items: int) -> dict[str, int]:
+    """How many of a batch's items an answer loses, by cause; no receiver can reject more than there were."""
+    if answer.lost:
+        return {cause: min(count, items) for cause, count in answer.lost.items()}
+    cause = {Result.FAILURE: "refused", Result.TOO_LARGE: "too_large"}.get(answer.result)
+    return {cause: items} if cause else {}
 
 
 def success(response: bytes) -> Answer:

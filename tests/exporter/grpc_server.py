@@ -37,8 +37,14 @@ class GrpcReply(NamedTuple):
 class GrpcServer(Receiver):
     """By gRPC."""
 
-    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None, window: int = 65535) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        port: int = 0,
+        context: ssl.SSLContext | None = None,
+        limit: int | None = None,
+        window: int = 65535,
+    ) -> None:
+        super().__init__(limit)
         self.replies = [GrpcReply()]
         self.window = window
         self._context = context
@@ -99,8 +105,9 @@ class _Connection:
         elif isinstance(event, StreamEnded):
             assert int.from_bytes(self.body[1:5], "big") == len(self.body) - 5
             path, message = self.headers[":path"], self.body[5:]
-            self.server.received.append(Received(path, self.headers, message, self.number))
-            return self._answer(event.stream_id, self.server.reply())
+            received = Received(path, self.headers, message, self.number)
+            refusal = GrpcReply(8, "received message larger than max")
+            return self._answer(event.stream_id, self.server.take(received, refusal))
         return True
 
     def _answer(self, stream: int, reply: GrpcReply) -> bool:

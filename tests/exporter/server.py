@@ -55,7 +55,9 @@ class Reply(NamedTuple):
 class Receiver:
     """What came, and what is to be answered: the replies are given in order, the last one for ever."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = limit
+        """Most bytes of a request's body."""
         self.received: list[Received] = []
         self.replies: list[Any] = []
         self.connections = 0
@@ -82,6 +84,13 @@ class Receiver:
     def stop(self) -> None:
         """Make `serve` return."""
         raise NotImplementedError
+
+    def take(self, one: Received, refusal: Any) -> Any:
+        """Keep a request, and say what to answer; the refusal when it is too large."""
+        if self.limit is not None and len(one.body) > self.limit:
+            return refusal
+        self.received.append(one)
+        return self.reply()
 
     def reply(self) -> Any:
         """The next one."""
@@ -124,8 +133,8 @@ class Receiver:
 class OtlpServer(Receiver):
     """By HTTP."""
 
-    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
-        super().__init__()
+    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None, limit: int | None = None) -> None:
+        super().__init__(limit)
         self.replies = [Reply()]
         self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._http.daemon_threads = True
@@ -158,8 +167,7 @@ def _handler(server: OtlpServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {key.lower(): value for key, value in self.headers.items()}
-            server.received.append(Received(self.path, headers, body, self.number))
-            reply = server.reply()
+            reply = server.take(Received(self.path, headers, body, self.number), Reply(413))
             if reply.hang:
                 server.hang()
                 self.close_connection = True

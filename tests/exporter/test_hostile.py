@@ -196,7 +196,13 @@ def test_an_answer_before_the_whole_request_is_heard() -> None:
 
 def test_a_port_for_grpc_is_told() -> None:
     """The commonest mistake is named in words."""
-    answer, _ = sent("http/protobuf", lambda connection: connection.sendall(SETTINGS), 10)
+
+    def talk(connection: socket.socket) -> bool:
+        connection.sendall(SETTINGS)
+        connection.shutdown(socket.SHUT_WR)
+        return True
+
+    answer, _ = sent("http/protobuf", talk, 10)
     assert answer.result is Result.RETRY
     assert "is that the port for grpc?" in answer.reason
 
