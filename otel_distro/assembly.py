@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import propagate
@@ -18,6 +19,7 @@ from otel_distro.context.baggage import FirstPartyBaggagePropagator
 from otel_distro.exporter.foreign import ForeignExporter, readable_log
 from otel_distro.exporter.otlp import OtlpExporter, OtlpReader
 from otel_distro.exporter.sender import Sender
+from otel_distro.exporter.split import SplittingTransport
 from otel_distro.exporter.transport import HttpTransport
 from otel_distro.guard import guard
 from otel_distro.logs.console import Console, renderer
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.id_generator import IdGenerator
 
-    from otel_distro.config import Settings
+    from otel_distro.config import Otlp, Settings
     from otel_distro.exporter import Exporter
+    from otel_distro.exporter.transport import Transport
 
 _logger = logging.getLogger("otel_distro")
 _OTLP = frozenset({"otlp", "otlp_proto_http"})
@@ -66,7 +69,7 @@ _NOTHING = Given()
 
 def assemble(settings: Settings, given: Given = _NOTHING) -> Pipeline:
     """Build the pipeline that the settings ask for; what can't be had is one line that names its setting."""
-    for problem in settings.problems:
+    for problem in (*settings.problems, *_missing(settings)):
         _logger.warning("%s", problem)
     chosen = "service.instance.id" in config.environment("OTEL_RESOURCE_ATTRIBUTES")
     chosen = chosen or SERVICE_INSTANCE_ID in (given.resource_attributes or {})
@@ -132,7 +135,7 @@ class _Build:
                 continue
             with guard(f"exporter.{signal}.{name}"):
                 if self._is_ours(signal, name):
-                    sender = self._sender(signal)
+                    sender = self._sender(signal, name)
                     made += [OtlpExporter(sender, lambda: self._pipeline.resource)] if sender else []
                 else:
                     found = self._foreign(signal, name)
@@ -144,7 +147,7 @@ class _Build:
         if name == "none":
             return
         if self._is_ours("metrics", name):
-            sender = self._sender("metrics")
+            sender = self._sender("metrics", name)
             self.reader = OtlpReader(sender, self._settings.temporality) if sender else None
             return
         found = self._foreign("metrics", name)
@@ -154,12 +157,13 @@ class _Build:
         self.readers.append(made if isinstance(made, MetricReader) else PeriodicExportingMetricReader(made))
 
     def _is_ours(self, signal: str, name: str) -> bool:
-        return name in _OTLP and (name != "otlp" or self._settings.otlp[signal].protocol == "http/protobuf")
+        protocol = self._settings.otlp[signal].protocol
+        return name in _OTLP and (name != "otlp" or protocol == "http/protobuf" or (protocol == "grpc" and _has_h2()))
 
-    def _sender(self, signal: str) -> Sender | None:
+    def _sender(self, signal: str, name: str) -> Sender | None:
         settings = self._settings.otlp[signal]
         try:
-            transport = HttpTransport(settings)
+            transport = _transport(settings, signal, name)
         except OSError as error:
             _logger.warning(
                 "OTEL_EXPORTER_OTLP_CERTIFICATE or a client certificate can't be used, no %s leave: %s",
@@ -167,7 +171,8 @@ class _Build:
                 error,
             )
             return None
-        return Sender(signal, transport, self._settings.buffer_bytes, settings.timeout)
+        whole_or_in_pieces = SplittingTransport(transport, signal)
+        return Sender(signal, whole_or_in_pieces, self._settings.buffer_bytes, settings.timeout)
 
     def _foreign(self, signal: str, name: str) -> Callable[[], Any] | None:
         """Somebody else's exporter by its entry point's name."""
@@ -187,6 +192,28 @@ class _Build:
         resource = self._pipeline.resource.attributes
         fields = {key: str(resource[key]) for key in _CONSOLE_FIELDS if key in resource}
         return Console(renderer(kind, fields))
+
+
+def _transport(settings: Otlp, signal: str, name: str) -> Transport:
+    """By the protocol, unless the exporter's name says HTTP; OSError for a certificate that can't be used."""
+    if settings.protocol != "grpc" or name != "otlp":
+        return HttpTransport(settings)
+    from otel_distro.exporter.grpc import GrpcTransport
+
+    return GrpcTransport(settings, signal)
+
+
+def _has_h2() -> bool:
+    return find_spec("h2") is not None
+
+
+def _missing(settings: Settings) -> list[str]:
+    """What is asked for and not installed."""
+    if _has_h2() or not any(otlp.protocol == "grpc" for otlp in settings.otlp.values()):
+        return []
+    return [
+        'OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs "otel-distro[grpc]": upstream\'s exporter is used if that is installed'
+    ]
 
 
 def _sampler() -> sampling.Sampler | None:

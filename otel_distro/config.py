@@ -20,6 +20,7 @@ from otel_distro.config_parse import (
     optional_path,
     positive,
     seconds,
+    target,
     text,
     url,
 )
@@ -53,6 +54,7 @@ class Otlp(NamedTuple):
     headers: tuple[tuple[str, str], ...]
     compression: str
     timeout: float
+    insecure: bool
     certificate: Path | None
     client_key: Path | None
     client_certificate: Path | None
@@ -202,12 +204,18 @@ SETTINGS: dict[str, Setting] = {
 """Every setting of one value, by its field in `Settings`."""
 
 OTLP_SETTINGS: dict[str, Setting] = {
-    "endpoint": Setting("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", url, "Where OTLP goes", standard=True),
     "protocol": Setting(
         "OTEL_EXPORTER_OTLP_PROTOCOL",
         "http/protobuf",
         choice("http/protobuf", "grpc", "http/json"),
-        "Transport of OTLP: http/protobuf; others by upstream's exporters when installed",
+        "Transport of OTLP: http/protobuf, grpc (the extra `grpc`), http/json (upstream's exporter, when installed)",
+        standard=True,
+    ),
+    "endpoint": Setting(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "http://localhost:4318",
+        url,
+        "Where OTLP goes; by grpc http://localhost:4317 unless set, and host:port will do",
         standard=True,
     ),
     "headers": Setting("OTEL_EXPORTER_OTLP_HEADERS", "", headers, "Headers of each export", secret=True, standard=True),
@@ -219,6 +227,13 @@ OTLP_SETTINGS: dict[str, Setting] = {
         standard=True,
     ),
     "timeout": Setting("OTEL_EXPORTER_OTLP_TIMEOUT", "10", seconds, "Seconds one export may take", standard=True),
+    "insecure": Setting(
+        "OTEL_EXPORTER_OTLP_INSECURE",
+        "false",
+        boolean,
+        "No TLS to a grpc endpoint that is only host:port; http:// and https:// speak for themselves",
+        standard=True,
+    ),
     "certificate": Setting("OTEL_EXPORTER_OTLP_CERTIFICATE", "", optional_path, "Trusted certificates", standard=True),
     "client_key": Setting(
         "OTEL_EXPORTER_OTLP_CLIENT_KEY", "", optional_path, "The client's private key", standard=True
@@ -228,6 +243,12 @@ OTLP_SETTINGS: dict[str, Setting] = {
     ),
 }
 """OTLP settings; each may also be set per signal (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, ...)."""
+
+_BY_GRPC: dict[str, dict[str, Any]] = {
+    "endpoint": {"default": "http://localhost:4317", "parse": target},
+    "compression": {"parse": choice("none", "gzip")},
+}
+"""What differs where the protocol is grpc."""
 
 
 class _Reader:
@@ -250,13 +271,17 @@ class _Reader:
             return setting.parse(setting.default)
 
     def otlp(self, signal: str) -> Otlp:
-        values = {}
+        values: dict[str, Any] = {}
         for key, setting in OTLP_SETTINGS.items():
             specific = setting.name.replace("OTLP_", f"OTLP_{signal.upper()}_", 1)
             own = bool(self.environ.get(specific, "").strip())
-            values[key] = self.value(setting, specific if own else "")
-            if key == "endpoint" and not own:
+            by_grpc = values.get("protocol") == "grpc"
+            row = setting._replace(**_BY_GRPC.get(key, {})) if by_grpc else setting
+            values[key] = self.value(row, specific if own else "")
+            if key == "endpoint" and not own and not by_grpc:
                 values[key] = f"{values[key].rstrip('/')}/v1/{signal}"
+        if "://" not in values["endpoint"]:
+            values["endpoint"] = f"http{'' if values['insecure'] else 's'}://{values['endpoint']}"
         return Otlp(**values)
 
 

@@ -123,7 +123,10 @@ def bytes_size(raw: str) -> int:
 
 def optional_path(raw: str) -> Path | None:
     """A path, ~ expanded; empty is None."""
-    return Path(raw).expanduser() if raw.strip() else None
+    try:
+        return Path(raw).expanduser() if raw.strip() else None
+    except RuntimeError as error:  # ~name, of nobody here
+        raise ValueError(str(error)) from None
 
 
 def url(raw: str) -> str:
@@ -136,6 +139,18 @@ def url(raw: str) -> str:
     if not valid:
         message = "it takes a URL like http://host:4318"
         raise ValueError(message)
+    return raw
+
+
+def target(raw: str) -> str:
+    """Where gRPC goes: an http or https URL, or a host and a port."""
+    if "://" in raw:
+        return url(raw)
+    try:
+        url(f"http://{raw}")
+    except ValueError:
+        message = "it takes a URL like http://host:4317, or host:4317"
+        raise ValueError(message) from None
     return raw
 
 

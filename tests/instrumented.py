@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.exporter.server import OtlpServer
+from tests.exporter.server import Receiver
 
 PROGRAMS = Path(sys.executable).parent
 SCRIPT = """
@@ -47,9 +47,7 @@ def environment(**more: str) -> dict[str, str]:
     return kept | more
 
 
-def instrumented(
-    script: str = SCRIPT, server: OtlpServer | None = None, *, command: bool = True, **more: str
-) -> Outcome:
+def instrumented(script: str = SCRIPT, server: Receiver | None = None, *, command: bool = True, **more: str) -> Outcome:
     """Run the script; without a server nothing is exported unless the variables say so; `command`: or plain python."""
     environ = environment(**(({"OTEL_EXPORTER_OTLP_ENDPOINT": server.url} if server else NOTHING) | more))
     prefix = [PROGRAMS / "opentelemetry-instrument"] if command else []

@@ -12,6 +12,7 @@ from opentelemetry import propagate
 
 from otel_distro import config
 from otel_distro.assembly import set_propagators
+from tests.exporter.grpc_server import GrpcServer
 from tests.exporter.requests import attributes
 from tests.exporter.server import OtlpServer, Reply
 from tests.instrumented import NOTHING, SCRIPT, Outcome, instrumented
@@ -104,12 +105,42 @@ def test_an_unknown_exporter_is_one_line(server: OtlpServer, signal: str) -> Non
     assert len({one.path for one in server.received}) == 2
 
 
-def test_otlp_over_grpc_is_upstream_s(server: OtlpServer) -> None:
-    """The protocol's variable picks upstream's exporter, which then complains in its own words."""
-    outcome = traced(server, OTEL_EXPORTER_OTLP_PROTOCOL="grpc", OTEL_EXPORTER_OTLP_TIMEOUT="1")
+def test_by_grpc_all_signals_go_to_the_endpoint() -> None:
+    """The protocol's variable picks our own transport; upstream's gRPC library is not loaded."""
+    script = f"{SCRIPT}\nimport sys; print(sorted(sys.modules.keys() & {{'grpc', 'h2'}}))"
+    with GrpcServer().running() as server:
+        outcome = instrumented(script, server, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+        assert outcome.fine
+        assert outcome.err == ""
+        assert outcome.about("['h2']")
+        assert [span.name for span in server.spans()] == ["inner", "outer"]
+        assert [record.body.string_value for record in server.log_records()] == ["the app's line"]
+        assert [point.as_int for point in server.metrics("orders")[0].sum.data_points] == [0, 2]
+
+
+def test_one_signal_can_go_by_grpc(server: OtlpServer) -> None:
+    """To host:port of its own, insecure where that is said; the others stay with HTTP."""
+    with GrpcServer().running() as other:
+        more = {"PROTOCOL": "grpc", "ENDPOINT": other.url.removeprefix("http://"), "INSECURE": "true"}
+        outcome = instrumented(
+            SCRIPT, server, **{f"OTEL_EXPORTER_OTLP_TRACES_{name}": value for name, value in more.items()}
+        )
+        assert outcome.fine
+        assert [span.name for span in other.spans()] == ["inner", "outer"]
+        assert {one.path for one in server.received} == {"/v1/logs", "/v1/metrics"}
+
+
+def test_grpc_without_the_extra_is_upstream_s() -> None:
+    """One line names the extra; upstream's exporter is used where it is, and complains in its own words."""
+    start = "import sys; sys.modules['h2'] = None\nfrom opentelemetry.instrumentation import auto_instrumentation"
+    grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    more = {"OTEL_EXPORTER_OTLP_TIMEOUT": "1", "OTEL_DISTRO_SHUTDOWN_TIMEOUT": "1"}
+    outcome = instrumented(
+        f"{start}\nauto_instrumentation.initialize()\n{SCRIPT}", command=False, **OTLP_TRACES, **grpc, **more
+    )
     assert outcome.fine
-    assert outcome.about("grpc")
-    assert server.received == []
+    assert len(outcome.about("otel-distro[grpc]")) == 1
+    assert outcome.about("to 127.0.0.1:9")
 
 
 # -- where and how

@@ -24,7 +24,7 @@ warning, and its default is used. Sizes take `KiB`, `MiB` or `GiB`; lists are di
 take `true` or `false`."""
 OTLP_HEAD = """Each of these may be set for one signal alone: put `TRACES_`, `METRICS_` or `LOGS_` after
 `OTLP_`, as in `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`. The general endpoint gets `/v1/traces`, `/v1/metrics` or
-`/v1/logs` appended; one for a signal is used as it is."""
+`/v1/logs` appended; one for a signal is used as it is. By grpc an endpoint has no path."""
 
 UPSTREAM_HEAD = """Others read these; they mean here what they mean there. `docs/limits.md` names the few standard
 variables that have no effect."""

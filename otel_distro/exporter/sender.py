@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
-from otel_distro.exporter.transport import Answer, Result
+from otel_distro.exporter.transport import Answer, Result, lost
 from otel_distro.guard import guard
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Sender:
     def __init__(self, signal: str, transport: Transport, max_bytes: int, timeout: float) -> None:
         self.signal = signal
         self.dropped: Counter[str] = Counter()
-        """Items lost, by cause: `queue_full`, `refused`, `shutdown`."""
+        """Items lost, by cause: `queue_full`, `refused`, `rejected`, `too_large`, `shutdown`."""
         self.exports: Counter[str] = Counter()
         """Export requests by result."""
         self._transport = transport
@@ -62,6 +62,7 @@ class Sender:
         self._hurry = 0.0
         self._lost = False
         self._quiet_until = 0.0
+        self._words_until = 0.0
         self._changed = Condition()
         self._thread: Thread | None = None
 
@@ -173,11 +174,12 @@ class Sender:
         """Count the answer, and forget the batch unless it is to be sent again."""
         self.exports[answer.result.value] += 1
         waits = bool(self._queue) and self._queue[0] is batch  # not so after a shutdown
-        if answer.result is Result.FAILURE and waits:
-            self._drop(0, "refused")
-        elif answer.result is Result.SUCCESS and waits:
-            self._queue.popleft()
-            self._bytes -= batch.size
+        if answer.result is Result.RETRY or not waits:
+            return
+        self._queue.popleft()
+        self._bytes -= batch.size
+        for cause, items in lost(answer, batch.items).items():
+            self.dropped[cause] += items
 
     def _tell(self, answer: Answer) -> None:
         """One line when deliveries begin to fail, one when they work again."""
@@ -185,7 +187,15 @@ class Sender:
             if self._lost:
                 _logger.warning("%s are delivered again", self.signal)
             self._lost = False
+            self._tell_of_part(answer)
         elif not self._lost and monotonic() >= self._quiet_until:
             self._lost = True
             self._quiet_until = monotonic() + _QUIET_SECONDS
             _logger.warning("%s can't be delivered: %s; the application goes on", self.signal, answer.reason)
+
+    def _tell_of_part(self, answer: Answer) -> None:
+        """One line a minute when the receiver has words for what it took, or took only a part."""
+        if (answer.reason or answer.lost) and monotonic() >= self._words_until:
+            self._words_until = monotonic() + _QUIET_SECONDS
+            what = "but not all of them" if answer.lost else "and the receiver says"
+            _logger.warning("%s are delivered, %s: %s", self.signal, what, answer.reason)

@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-import http.client
-import os
-import ssl
 import zlib
 from base64 import b64encode
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from enum import Enum
-from time import time
+from http.client import BadStatusLine, HTTPConnection, HTTPException, HTTPSConnection
+from time import monotonic, time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from otel_distro._version import __version__
+from otel_distro.exporter.connection import connect, tls_context
+from otel_distro.exporter.fields import partial_success, status_message
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from http.client import HTTPResponse
+
     from otel_distro.config import Otlp
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
+_SUCCESS = range(200, 300)
+_BAD_REQUEST, _TOO_LARGE = 400, 413
 _MAX_ANSWER = 65536
-_MAX_RETRY_AFTER = 300.0
+_LAST_WORDS = 1.0
+"""Seconds that the rest of an answer may take whose status is known."""
+MAX_RETRY_AFTER = 300.0
+"""Seconds that a receiver may ask us to wait."""
+GZIP_BITS = 31
+"""What makes zlib write and read gzip."""
+_NOTHING: Mapping[str, int] = MappingProxyType({})
 USER_AGENT = f"otel-distro-python/{__version__}"
 
 
 class Result(str, Enum):
-    """What an export came to."""
+    """What an export came to; TOO_LARGE is for `SplittingTransport`, no sender is told of it."""
 
     SUCCESS = "success"
     RETRY = "retry"
     FAILURE = "failure"
+    TOO_LARGE = "too_large"
 
 
 class Answer(NamedTuple):
-    """The result, the seconds to wait before a retry (0: the sender decides), and the reason in words."""
+    """The result, the seconds to wait before a retry (0: the sender decides), and the reason in words.
+
+    `lost`: how many of the items are lost by which cause, also of a success; without it a failure lost them all.
+    """
 
     result: Result
     retry_after: float = 0.0
     reason: str = ""
+    lost: Mapping[str, int] = _NOTHING
 
 
 class Transport(Protocol):
@@ -59,79 +76,89 @@ class HttpTransport:
 
     def __init__(self, settings: Otlp) -> None:
         parts = urlsplit(settings.endpoint)
-        self.endpoint = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+        self.endpoint = shown(settings.endpoint)
         """Where to, as it may be shown: without credentials."""
         self._host = parts.hostname or ""
         self._port = parts.port
         self._path = parts.path + (f"?{parts.query}" if parts.query else "")
-        self._context = _tls(settings) if parts.scheme == "https" else None
+        self._context = tls_context(settings, "http/1.1") if parts.scheme == "https" else None
         self._compression = settings.compression
-        self._headers = {"user-agent": USER_AGENT, **dict(settings.headers), "content-type": "application/x-protobuf"}
-        if parts.username:
-            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            self._headers.setdefault("authorization", f"Basic {b64encode(pair.encode()).decode()}")
+        self._headers = {**request_headers(settings), "content-type": "application/x-protobuf"}
         if self._compression != "none":
             self._headers["content-encoding"] = self._compression
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection: HTTPConnection | None = None
 
     def send(self, payload: bytes, timeout: float) -> Answer:
         """POST the payload; a connection that the server had closed meanwhile is opened anew, once."""
+        deadline = monotonic() + timeout
         body = self._compressed(payload)
+        if self._connection is not None and self._connection.sock is None:
+            self._connection = None
         reused = self._connection is not None
-        try:
-            return self._post(body, timeout)
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            if not reused or isinstance(error, TimeoutError):
-                return Answer(Result.RETRY, reason=self._reason(f": {str(error) or type(error).__name__}"))
-        try:
-            return self._post(body, timeout)
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            return Answer(Result.RETRY, reason=self._reason(f": {str(error) or type(error).__name__}"))
+        while True:
+            try:
+                return self._post(body, deadline)
+            except (OSError, ValueError, HTTPException) as error:
+                self.close()
+                if not reused or isinstance(error, TimeoutError):
+                    return Answer(Result.RETRY, reason=self._reason(f": {_words(error)}"))
+            reused = False
 
     def _reason(self, text: str) -> str:
         return f"{self.endpoint} (OTEL_EXPORTER_OTLP_ENDPOINT){text}"
 
-    def _post(self, body: bytes, timeout: float) -> Answer:
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = self._connect()
-        connection.timeout = timeout
-        if connection.sock is not None:
-            connection.sock.settimeout(timeout)
-        connection.request("POST", self._path, body, self._headers)
-        response = connection.getresponse()
-        answer = response.read(_MAX_ANSWER)
+    def _post(self, body: bytes, deadline: float) -> Answer:
+        http = self._connection
+        if http is None:
+            http = self._connection = self._connect(deadline)
+        connection: Any = http.sock
+        connection.begin(deadline)
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it had read all
+            http.request("POST", self._path, body, self._headers)
+        response = http.getresponse()
+        connection.begin(min(deadline, monotonic() + _LAST_WORDS))
+        said_more = b""
+        with suppress(OSError, HTTPException):  # the status is the answer, whatever becomes of the words
+            said_more = response.read(_MAX_ANSWER)
         if not response.isclosed():  # more than we read: the connection can't be used again
             self.close()
-        if response.status < 300:  # noqa: PLR2004 - HTTP's classes
-            return Answer(Result.SUCCESS)
-        said = " ".join(answer[:200].decode("utf-8", "replace").split())
-        reason = self._reason(f" answered {response.status} {said}")
-        if response.status in _RETRYABLE:
-            return Answer(Result.RETRY, _seconds(response.getheader("Retry-After")), reason)
-        return Answer(Result.FAILURE, reason=reason)
+        return self._answer(response, said_more)
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _answer(self, response: HTTPResponse, body: bytes) -> Answer:
+        status, kind = response.status, response.getheader("Content-Type") or ""
+        protobuf = "protobuf" in kind
+        if status in _SUCCESS:
+            if "html" in kind or body[:1] == b"<":
+                return Answer(Result.FAILURE, reason=self._reason(f" answered {status} with a web page"))
+            return success(body if protobuf else b"")
+        words = (status_message(body) if protobuf else "") or body[:800].decode("utf-8", "replace")
+        reason = self._reason(f" answered {said(f'{status} {words}')}{_hint(response)}")
+        if status in _RETRYABLE:
+            return Answer(Result.RETRY, _seconds(response.getheader("Retry-After")), reason)
+        too_large = status == _TOO_LARGE or (status == _BAD_REQUEST and "too large" in words)  # so says the Collector
+        return Answer(Result.TOO_LARGE if too_large else Result.FAILURE, reason=reason)
+
+    def _connect(self, deadline: float) -> HTTPConnection:
+        http = HTTPConnection(self._host, self._port)
         if self._context is not None:
-            return http.client.HTTPSConnection(self._host, self._port, context=self._context)
-        return http.client.HTTPConnection(self._host, self._port)
+            http = HTTPSConnection(self._host, self._port, context=self._context)
+        http.auto_open = 0  # it would do without our deadline
+        http.sock = connect(self._host, http.port, self._context, deadline)
+        return http
 
     def _compressed(self, payload: bytes) -> bytes:
         if self._compression == "gzip":
-            import gzip
-
-            return gzip.compress(payload, 1)
+            return gzipped(payload)
         if self._compression == "deflate":
             return zlib.compress(payload, 1)
         return payload
 
     def reset(self) -> None:
         """Close this process's copy of the connection, touching no lock that a thread of the parent may have held."""
-        connection, self._connection = self._connection, None
-        if connection is not None and connection.sock is not None:
-            os.close(connection.sock.detach())
+        http, self._connection = self._connection, None
+        if http is not None and http.sock is not None:
+            connection: Any = http.sock
+            connection.abandon()
 
     def close(self) -> None:
         """Close the connection."""
@@ -140,11 +167,62 @@ class HttpTransport:
             self._connection = None
 
 
-def _tls(settings: Otlp) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(settings.certificate) if settings.certificate else None)
-    if settings.client_certificate:
-        context.load_cert_chain(settings.client_certificate, settings.client_key)
-    return context
+def lost(answer: Answer, items: int) -> dict[str, int]:
+    """How many of a batch's items an answer loses, by cause; no receiver can reject more than there were."""
+    if answer.lost:
+        return {cause: min(count, items) for cause, count in answer.lost.items()}
+    cause = {Result.FAILURE: "refused", Result.TOO_LARGE: "too_large"}.get(answer.result)
+    return {cause: items} if cause else {}
+
+
+def success(response: bytes) -> Answer:
+    """The answer that an export response gives: items that the receiver rejected are lost, its words the reason."""
+    partial = partial_success(response)
+    lost = {"rejected": partial.rejected} if partial.rejected else _NOTHING
+    return Answer(Result.SUCCESS, reason=said(partial.message), lost=lost)
+
+
+def shown(endpoint: str) -> str:
+    """An endpoint without the credentials in it."""
+    parts = urlsplit(endpoint)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+
+
+def request_headers(settings: Otlp) -> dict[str, str]:
+    """Who sends, the user's headers, and the credentials of the endpoint."""
+    parts = urlsplit(settings.endpoint)
+    headers = {"user-agent": USER_AGENT, **dict(settings.headers)}
+    if parts.username:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers.setdefault("authorization", f"Basic {b64encode(pair.encode()).decode()}")
+    return headers
+
+
+def gzipped(payload: bytes) -> bytes:
+    """Packed by gzip, quickly."""
+    packing = zlib.compressobj(1, zlib.DEFLATED, GZIP_BITS)
+    return packing.compress(payload) + packing.flush()
+
+
+def said(words: str) -> str:
+    """What a receiver said, on one line that is not too long."""
+    return " ".join("".join(c if c.isprintable() else " " for c in words[:200]).split())
+
+
+def _words(error: Exception) -> str:
+    """An error in words."""
+    if isinstance(error, BadStatusLine):
+        hint = ": is that the port for grpc?" if "\0" in str(error) else ""
+        return f"it does not speak HTTP{hint}"
+    return str(error) or type(error).__name__
+
+
+def _hint(response: HTTPResponse) -> str:
+    """What to look at, where a status says it."""
+    if response.status in {401, 403}:
+        return " (OTEL_EXPORTER_OTLP_HEADERS)"
+    location = response.getheader("Location")
+    return f" (not followed: {shown(location[:200])})" if location else ""
 
 
 def _seconds(value: str | None) -> float:
@@ -152,7 +230,7 @@ def _seconds(value: str | None) -> float:
     if not value:
         return 0.0
     with suppress(ValueError):
-        return min(_MAX_RETRY_AFTER, max(0.0, float(int(value))))
+        return min(MAX_RETRY_AFTER, max(0.0, float(int(value))))
     with suppress(TypeError, ValueError):
-        return min(_MAX_RETRY_AFTER, max(0.0, parsedate_to_datetime(value).timestamp() - time()))
+        return min(MAX_RETRY_AFTER, max(0.0, parsedate_to_datetime(value).timestamp() - time()))
     return 0.0

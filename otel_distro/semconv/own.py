@@ -13,6 +13,8 @@ CAUSE = Attribute(
         "buffer_full",
         "queue_full",
         "refused",
+        "rejected",
+        "too_large",
         "undecided_budget",
         "keep_limit",
         "sampled",

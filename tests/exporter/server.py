@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that takes OTLP: keeps what it got, answers what it is told."""
+"""Real servers on loopback that take OTLP: they keep what they got, and answer what they are told."""
 
 from __future__ import annotations
 
@@ -11,11 +11,21 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from typing_extensions import Self
+
 from tests.e2e.waiting import wait_for
 from tests.exporter.requests import decoded
 
-UNPACK = {None: bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
-SIGNALS = {"/v1/traces": "traces", "/v1/metrics": "metrics", "/v1/logs": "logs"}
+UNPACK = {None: bytes, "identity": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
+_EXPORT = "/opentelemetry.proto.collector.{}.v1.{}Service/Export"
+SIGNALS = {
+    "/v1/traces": "traces",
+    "/v1/metrics": "metrics",
+    "/v1/logs": "logs",
+    _EXPORT.format("trace", "Trace"): "traces",
+    _EXPORT.format("metrics", "Metrics"): "metrics",
+    _EXPORT.format("logs", "Logs"): "logs",
+}
 
 
 class Received(NamedTuple):
@@ -29,7 +39,7 @@ class Received(NamedTuple):
     @property
     def payload(self) -> bytes:
         """The body, unpacked."""
-        return UNPACK[self.headers.get("content-encoding")](self.body)
+        return UNPACK[self.headers.get("content-encoding") or self.headers.get("grpc-encoding")](self.body)
 
 
 class Reply(NamedTuple):
@@ -42,42 +52,53 @@ class Reply(NamedTuple):
     close: bool = False
 
 
-class OtlpServer:
-    """The replies are given in order, the last one for ever."""
+class Receiver:
+    """What came, and what is to be answered: the replies are given in order, the last one for ever."""
 
-    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, limit: int | None = None) -> None:
+        self.limit = limit
+        """Most bytes of a request's body."""
         self.received: list[Received] = []
-        self.replies = [Reply()]
+        self.replies: list[Any] = []
         self.connections = 0
-        self._ended = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._http.daemon_threads = True
-        self._http.block_on_close = False
-        if context is not None:
-            self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
-        self.port: int = self._http.server_address[1]
-        self.url = f"http{'s' if context else ''}://127.0.0.1:{self.port}"
+        self.ended = threading.Event()
+        self.port = 0
+        self.url = ""
 
     @contextmanager
-    def running(self) -> Iterator[OtlpServer]:
+    def running(self) -> Iterator[Self]:
         """Serve inside the block."""
-        thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread = threading.Thread(target=self.serve)
         thread.start()
         try:
             yield self
         finally:
-            self._ended.set()
-            self._http.shutdown()
-            self._http.server_close()
+            self.ended.set()
+            self.stop()
             thread.join()
 
-    def reply(self) -> Reply:
+    def serve(self) -> None:
+        """Take connections until it is stopped."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Make `serve` return."""
+        raise NotImplementedError
+
+    def take(self, one: Received, refusal: Any) -> Any:
+        """Keep a request, and say what to answer; the refusal when it is too large."""
+        if self.limit is not None and len(one.body) > self.limit:
+            return refusal
+        self.received.append(one)
+        return self.reply()
+
+    def reply(self) -> Any:
         """The next one."""
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
     def hang(self) -> None:
         """Wait until the server ends."""
-        self._ended.wait()
+        self.ended.wait()
 
     def wait(self, count: int) -> list[Received]:
         """What came, once it is so many requests."""
@@ -109,6 +130,30 @@ class OtlpServer:
         return found
 
 
+class OtlpServer(Receiver):
+    """By HTTP."""
+
+    def __init__(self, port: int = 0, context: ssl.SSLContext | None = None, limit: int | None = None) -> None:
+        super().__init__(limit)
+        self.replies = [Reply()]
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._http.daemon_threads = True
+        self._http.block_on_close = False
+        if context is not None:
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
+        self.port = self._http.server_address[1]
+        self.url = f"http{'s' if context else ''}://127.0.0.1:{self.port}"
+
+    def serve(self) -> None:
+        """Take connections until it is stopped."""
+        self._http.serve_forever(poll_interval=0.01)
+
+    def stop(self) -> None:
+        """Make `serve` return."""
+        self._http.shutdown()
+        self._http.server_close()
+
+
 def _handler(server: OtlpServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -122,8 +167,7 @@ def _handler(server: OtlpServer) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {key.lower(): value for key, value in self.headers.items()}
-            server.received.append(Received(self.path, headers, body, self.number))
-            reply = server.reply()
+            reply = server.take(Received(self.path, headers, body, self.number), Reply(413))
             if reply.hang:
                 server.hang()
                 self.close_connection = True

@@ -10,14 +10,19 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from otel_distro.config import load
 from otel_distro.exporter import sender as module
+from otel_distro.exporter.grpc import GrpcTransport
 from otel_distro.exporter.sender import Batch, Sender
+from otel_distro.exporter.split import SplittingTransport
 from otel_distro.exporter.transport import Answer, HttpTransport, Result
 from tests.e2e.waiting import wait_for
+from tests.exporter.grpc_server import GrpcServer
 from tests.exporter.requests import Kept
 from tests.exporter.server import OtlpServer, Reply
+from tests.exporter.test_split import with_giants
 
 RETRY = Answer(Result.RETRY, reason="later")
 FAILURE = Answer(Result.FAILURE, reason="never")
@@ -106,6 +111,39 @@ def test_what_is_refused_is_counted_and_not_sent_again(server: OtlpServer, lines
     assert (sender.exports, sender.dropped) == ({"failure": 2, "success": 1}, {"refused": 11})
     assert [line for line in lines if "answered 400 no" in line] == lines[:1]
     sender.shutdown(monotonic() + 1)
+
+
+def test_what_is_taken_in_part_is_counted(server: OtlpServer, lines: list[str]) -> None:
+    """By cause, never more than there was; one line has the receiver's words."""
+    more = ExportTraceServiceResponse(partial_success={"rejected_spans": 99, "error_message": "too old"})  # type: ignore[arg-type]
+    server.replies = [Reply(200, (("Content-Type", "application/x-protobuf"),), more.SerializeToString())]
+    sender = to(server)
+    for items in (5, 6):
+        sender.put(batch(b"some", items))
+    assert sender.flush(monotonic() + 10)
+    assert (sender.exports, sender.dropped) == ({"success": 2}, {"rejected": 11})
+    assert lines == ["traces are delivered, but not all of them: too old"]
+    sender.shutdown(monotonic() + 1)
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_what_is_too_large_is_sent_in_pieces(protocol: str, lines: list[str]) -> None:
+    """Each item arrives once, but the one that is too large by itself, which is counted; the next batch goes on."""
+    kind = GrpcServer if protocol == "grpc" else OtlpServer
+    with kind(limit=5_000).running() as server:
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": server.url, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+        otlp = load(environ).otlp["traces"]
+        transport = GrpcTransport(otlp, "traces") if protocol == "grpc" else HttpTransport(otlp)
+        sender = Sender("traces", SplittingTransport(transport, "traces"), 1 << 20, 10)
+        payload = with_giants(200, {77})
+        sender.put(Batch(payload, 200, len(payload)))
+        sender.put(Batch(with_giants(1, set()), 1, 50))
+        assert sender.flush(monotonic() + 10)
+        numbers = [span.start_time_unix_nano for span in server.spans()]
+        assert numbers == [*(number for number in range(1, 201) if number != 77), 1]
+        assert (sender.exports, sender.dropped) == ({"success": 2}, {"too_large": 1})
+        assert len(lines) == 1
+        sender.shutdown(monotonic() + 1)
 
 
 def test_an_endpoint_that_fails_now_and_then_is_no_storm_of_lines(lines: list[str]) -> None:

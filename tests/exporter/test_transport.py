@@ -94,7 +94,7 @@ def test_credentials_of_the_url_are_sent_and_not_shown(server: OtlpServer) -> No
         (400, Result.FAILURE),
         (401, Result.FAILURE),
         (404, Result.FAILURE),
-        (413, Result.FAILURE),
+        (413, Result.TOO_LARGE),
         (429, Result.RETRY),
         (500, Result.FAILURE),
         (502, Result.RETRY),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.exporter.server import OtlpServer
+from tests.exporter.server import Receiver
 
 START = """
 import os, signal, sys, threading, time, warnings
@@ -26,7 +26,7 @@ def span(name):
 """
 
 
-def environment(server: OtlpServer, folder: Path, **more: str) -> dict[str, str]:
+def environment(server: Receiver, folder: Path, **more: str) -> dict[str, str]:
     """Everything goes to this server; state is kept in this folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTEST_", "COV_"))}
     own = {
@@ -63,7 +63,7 @@ def ended(text: str, environ: dict[str, str], timeout: float = 30) -> subprocess
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=timeout)
 
 
-def by_instance(server: OtlpServer, signal: str, field: str) -> dict[str, list[str]]:
+def by_instance(server: Receiver, signal: str, field: str) -> dict[str, list[str]]:
     """Names of what came, in order, by `service.instance.id`."""
     found: dict[str, list[str]] = {}
     for resource, scope in server.scopes(signal):

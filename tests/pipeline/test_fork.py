@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.exporter.server import OtlpServer
+from tests.exporter.grpc_server import GrpcServer
+from tests.exporter.server import OtlpServer, Receiver
 from tests.pipeline.program import by_instance, ended, environment
 
 pytestmark = pytest.mark.integration
@@ -107,8 +108,9 @@ os.wait()
     }
 
 
-def test_forks_under_load_do_not_deadlock(server: OtlpServer, tmp_path: Path) -> None:
-    """Whatever lock another thread held at the fork: every child emits, flushes and ends."""
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_forks_under_load_do_not_deadlock(tmp_path: Path, protocol: str) -> None:
+    """Whatever lock another thread held at the fork, and in the middle of exports: every child emits, flushes, ends."""
     program = """
 going = True
 def load():
@@ -135,7 +137,10 @@ for thread in threads:
     thread.join()
 print(codes)
 """
-    done = ended(program, environment(server, tmp_path), timeout=120)
-    assert (done.returncode, done.stdout.strip()) == (0, str([0] * 25)), done.stderr
-    assert sum(names.count("child") for names in by_instance(server, "traces", "spans").values()) == 25
+    receiver: Receiver = GrpcServer() if protocol == "grpc" else OtlpServer()
+    with receiver.running() as server:
+        environ = environment(server, tmp_path, OTEL_EXPORTER_OTLP_PROTOCOL=protocol, OTEL_BSP_SCHEDULE_DELAY="1")
+        done = ended(program, environ, timeout=120)
+        assert (done.returncode, done.stdout.strip()) == (0, str([0] * 25)), done.stderr
+        assert sum(names.count("child") for names in by_instance(server, "traces", "spans").values()) == 25
     assert done.stderr == ""

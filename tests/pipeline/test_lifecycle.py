@@ -10,6 +10,7 @@ from time import monotonic
 
 import pytest
 
+from tests.exporter.grpc_server import GrpcReply, GrpcServer
 from tests.exporter.server import OtlpServer, Reply
 from tests.instrumented import PROGRAMS
 from tests.pipeline.program import ended, environment, ready, started
@@ -47,6 +48,21 @@ def test_sigterm_flushes_and_is_died_of(server: OtlpServer, tmp_path: Path, repl
         assert process.wait(20) == -signal.SIGTERM
         assert monotonic() - began < 5
     assert "last" in [span.name for span in server.spans()]
+
+
+@pytest.mark.parametrize("reply", [GrpcReply(), GrpcReply(hang=True), GrpcReply(14)])
+def test_sigterm_is_died_of_in_time_with_grpc_too(tmp_path: Path, reply: GrpcReply) -> None:
+    """The other transport changes nothing of it."""
+    with GrpcServer().running() as server:
+        server.replies = [reply]
+        environ = environment(server, tmp_path, OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+        with started("span('last'); print('ready', flush=True)\ntime.sleep(60)", environ) as process:
+            assert ready(process) == "ready"
+            began = monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == -signal.SIGTERM
+            assert monotonic() - began < 5
+        assert "last" in [span.name for span in server.spans()]
 
 
 def test_an_app_s_own_handler_of_sigterm_is_used(server: OtlpServer, tmp_path: Path) -> None:
@@ -128,7 +144,7 @@ if __name__ == "__main__":
 
 def test_other_people_s_slow_exporters_keep_to_the_deadline(server: OtlpServer, tmp_path: Path) -> None:
     """Upstream's gRPC exporters retry for ten seconds each; the process ends after the timeout all the same."""
-    grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    grpc = {"OTEL_TRACES_EXPORTER": "otlp_proto_grpc", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     began = monotonic()
     done = ended("span('last')", environment(server, tmp_path) | grpc | {"OTEL_DISTRO_SHUTDOWN_TIMEOUT": "1"})
     assert done.returncode == 0
