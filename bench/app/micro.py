@@ -29,6 +29,8 @@ from otel_distro.exporter.metrics import ZeroPoints, encode_metrics
 from otel_distro.exporter.spans import encode_span
 from otel_distro.instrumentation.asgi import AsgiInstrumentor
 from otel_distro.instrumentation.logging import LoggingInstrumentor
+from otel_distro.logs.json_line import JsonLines, json_lines
+from otel_distro.native import extension
 from otel_distro.pipeline import Pipeline
 from otel_distro.pipeline.thread import Outputs
 from otel_distro.record import HANDOVER, LogRecord, Measurement
@@ -216,6 +218,24 @@ def some_metrics() -> Any:
     return reader.get_metrics_data()
 
 
+def encoders(span: Any, one: LogRecord) -> dict[str, Callable[[], Any]]:
+    """Those in Python, and those compiled with the package where they were."""
+    lines, native = JsonLines({"service.name": "micro"}), extension()
+    found: dict[str, Callable[[], Any]] = {
+        "encode a span of 8 attributes": lambda: encode_span(span),
+        "encode a log record": lambda: encode_log(one),
+        "render a line of JSON": lambda: lines(one),
+    }
+    if native is not None:
+        rendered = json_lines({"service.name": "micro"})
+        found |= {
+            "encode a span of 8 attributes, natively": lambda: native.add_spans({}, (span,), encode_span),
+            "encode a log record, natively": lambda: native.add_logs({}, (one,), encode_log),
+            "render a line of JSON, natively": lambda: rendered(one),
+        }
+    return found
+
+
 def encoding(micro: Micro) -> dict[str, float]:
     """Encoders alone."""
     span = micro.tracer.start_span("SELECT items", kind=trace.SpanKind.CLIENT, attributes=ATTRIBUTES)
@@ -226,8 +246,7 @@ def encoding(micro: Micro) -> dict[str, float]:
         len(metric.data.data_points) for group in data.resource_metrics[0].scope_metrics for metric in group.metrics
     )
     return {
-        "encode a span of 8 attributes": micro.best(lambda: encode_span(span)),
-        "encode a log record": micro.best(lambda: encode_log(one)),
+        **{name: micro.best(encode) for name, encode in encoders(span, one).items()},
         "encode a metric point": micro.best(lambda: encode_metrics(data, ZeroPoints()), 100) / points,
     }
 

@@ -112,7 +112,7 @@ def encode_metrics(data: MetricsData, zeros: ZeroPoints) -> tuple[bytes, int]:
                 encoded.append(field(b"\x12", body))
             if encoded:
                 tail = field(b"\x1a", text(part.schema_url)) if part.schema_url else b""
-                scopes.append(scope(part.scope) + b"".join(encoded) + tail)
+                scopes.append((scope(part.scope), *encoded, tail))
         out.append(request(resource(one.resource), scopes, one.schema_url))
     zeros.exported()
     return b"".join(out), points

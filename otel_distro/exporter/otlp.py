@@ -119,11 +119,11 @@ class OtlpExporter:
         return self.sender.exports
 
 
-def _scope_of(key: Any, items: bytearray) -> bytes:
+def _scope_of(key: Any, items: bytearray) -> tuple[bytes, bytearray, bytes]:
     scope = InstrumentationScope(key) if isinstance(key, str) else key.scope
     schema_url = scope.schema_url
     tail = field(b"\x1a", text(schema_url)) if schema_url else b""
-    return encode_scope(scope) + items + tail
+    return encode_scope(scope), items, tail
 
 
 _TEMPORALITY: dict[str, dict[type, AggregationTemporality]] = {

@@ -31,6 +31,7 @@ TEXT = SHORT | st.builds(lambda character, size: character * size, st.sampled_fr
 INTEGERS = st.integers() | st.sampled_from(
     [sign * 2**power + more for sign in (1, -1) for power in (7, 14, 31, 32, 63, 64) for more in (-1, 0, 1)]
 )
+USUAL = TEXT | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.floats(allow_nan=False, allow_infinity=False)
 SCALARS = TEXT | INTEGERS | st.booleans() | st.floats() | st.binary(max_size=300)
 VALUES = st.recursive(
     SCALARS | st.none(),
@@ -42,8 +43,12 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-KEYS = TEXT | st.sampled_from(["http.route", "code.line.number", "user.hash", "status", "service.name", "level"])
-DICTS = st.dictionaries(KEYS, SCALARS | VALUES, max_size=8)
+KEYS = TEXT | st.sampled_from(["http.route", "code.line.number", "exception.type", "user.hash", "request_id"])
+NAMES = st.sampled_from(["status", "service.name", "level", "user"])
+"""Those of our own fields: a line in which the app has one is rendered as a whole."""
+USUAL_DICTS = st.dictionaries(KEYS, USUAL | st.none() | st.lists(USUAL, max_size=3), max_size=8)
+DICTS = USUAL_DICTS | st.dictionaries(KEYS, SCALARS, max_size=4) | st.dictionaries(KEYS | NAMES, VALUES, max_size=8)
+"""One odd value and the twin has it all: mostly there is none."""
 ATTRIBUTES = DICTS | DICTS.map(Exact) | DICTS.map(Fixed)
 UINT64, UINT128 = st.integers(0, 2**64 - 1), st.integers(0, 2**128 - 1)
 PARENTS = st.builds(SpanContext, UINT128, UINT64, st.booleans())
@@ -73,7 +78,7 @@ RECORDS = st.builds(
     SHORT,
     TEXT,
     attributes=st.none() | ATTRIBUTES,
-    fields=st.none() | DICTS | DICTS.map(Fixed),
+    fields=st.none() | USUAL_DICTS | DICTS | USUAL_DICTS.map(Fixed),
     trace_id=st.just(0) | UINT128,
     span_id=UINT64,
     trace_flags=st.integers(0, 2**32 - 1),

@@ -125,6 +125,7 @@ def test_odd_values_are_the_twin_s(value: Any) -> None:
         {"span_id": 2**64},
         {"span_id": True},
         {"flags": "1"},
+        {"flags": 2**32},
         {"_attributes": MappingProxyType({"a": 1})},
         {"parent_id": 1, "is_root": True, "_parent": object()},
         {"has_more": True},
@@ -140,7 +141,6 @@ def test_odd_spans_are_the_twin_s(slots: dict[str, Any]) -> None:
     "slots",
     [
         {"body": None},
-        {"scope": 1},
         {"severity_text": Name("INFO")},
         {"time_unix_nano": -1},
         {"time_unix_nano": 1.0},
@@ -152,8 +152,32 @@ def test_odd_spans_are_the_twin_s(slots: dict[str, Any]) -> None:
 )
 def test_odd_records_are_the_twin_s(slots: dict[str, Any]) -> None:
     """Something of another type, or out of its range."""
-    assert not is_native(record(**slots)) or "scope" in slots
+    assert not is_native(record(**slots))
     assert not is_native_line(record(**slots))
+
+
+@pytest.mark.parametrize(
+    "slots",
+    [
+        {"severity_number": 256},
+        {"severity_number": None},
+        {"trace_flags": 2**32},
+        {"trace_flags": -1},
+        {"event_name": 1},
+    ],
+    ids=str,
+)
+def test_what_a_line_does_not_show(slots: dict[str, Any]) -> None:
+    """The same for what only the protocol carries."""
+    assert not is_native(record(**slots))
+    assert is_native_line(record(**slots))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), BINARY, [float("nan")]], ids=str)
+def test_what_json_has_no_word_for(value: Any) -> None:
+    """The twin finds one for a line; the protocol can carry it."""
+    assert is_native(record({"key": value}))
+    assert not is_native_line(record({"key": value}))
 
 
 def test_names_that_meet_are_the_twin_s() -> None:

@@ -47,7 +47,28 @@ class Loose:
 LOOP: list[Any] = []
 LOOP.append(LOOP)
 ANYTHING: tuple[Any, ...] = (
-    *(None, 0, 1, -1, 2**200, -(2**200), 1.5, float("nan"), "", "\ud800", b"", b"\xff", True, (), [], {}, LOOP),
+    *(
+        None,
+        0,
+        1,
+        -1,
+        256,
+        2**32,
+        2**64,
+        2**128,
+        -(2**200),
+        1.5,
+        float("nan"),
+        "",
+        "\ud800",
+        b"",
+        b"\xff",
+        True,
+        (),
+        [],
+        {},
+        LOOP,
+    ),
     *(
         object(),
         Raises(),

@@ -33,6 +33,7 @@ def work() -> Callable[[], None]:
 
     def run() -> None:
         groups: dict[Any, bytearray] = {}
+        records[1].attributes = Fixed({"line": 1})
         NATIVE.add_spans(groups, (span, child, failed), encode_span)
         NATIVE.add_logs(groups, records, encode_log)
         for record in records:
@@ -69,11 +70,12 @@ def test_references_are_given_back() -> None:
     """What was looked at has as many references after as before."""
     scope, key, body, value = (f"{name} {id(object())}" for name in ("scope", "key", "body", "value"))
     record = LogRecord(1, 9, "INFO", scope, body, attributes={key: value}, fields={key: [value]}, event_name=value)
+    other = LogRecord(1, 9, "INFO", value, body)
     watched = (record, scope, key, body, value, record.attributes, record.fields, Fixed, LogRecord, None)
     NATIVE_LINES(record)
     before = [sys.getrefcount(one) for one in watched]
     for _ in range(1000):
-        NATIVE.add_logs({}, [record], encode_log)
+        NATIVE.add_logs({}, [record, other, record], encode_log)
         NATIVE_LINES(record)
     after = [sys.getrefcount(one) for one in watched]
     assert all(abs(now - then) < 20 for now, then in zip(after, before, strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from typing import Any
 
 import pytest
@@ -84,6 +85,15 @@ def test_a_length_of_four_bytes() -> None:
     """Two megabytes of the longest texts in one list."""
     record = record_of("many", ["é" * _MAX_VALUE] * 16)
     assert encoded(record, native=True) == encoded(record, native=False)
+
+
+def test_every_character() -> None:
+    """Each that there is, in protobuf and in JSON."""
+    for first in range(0, sys.maxunicode + 1, _MAX_VALUE // 2):
+        text = "".join(map(chr, range(first, first + _MAX_VALUE // 2)))
+        record = LogRecord(1, 9, "INFO", "scope", text)
+        assert encoded(record, native=True) == encoded(record, native=False)
+        assert line(record, native=True) == line(record, native=False)
 
 
 @given(TEXT, VALUES)
