@@ -1,0 +1,64 @@
+"""What a case is: a command, how it is kept busy, how it ends, and what it says then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from signal import Signals
+
+import pytest
+from _pytest.mark import ParameterSet
+
+ITEMS = 1000
+"""At the least, of each case."""
+_WORDS = {"{web}": "tests.reliability.app.web:app", "{script}": "python -m tests.reliability.app.script"}
+
+
+class Load(Enum):
+    """Who asks for items, and the counter that is derived from their spans."""
+
+    NONE = ""
+    REQUESTS = 'http_server_request_duration_seconds_count{http_route="/items/{item}"}'
+    TASKS = "celery_task_runs_total{}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way of ending; `command` is what stands behind `opentelemetry-instrument`."""
+
+    name: str
+    command: str
+    load: Load = Load.NONE
+    end: Signals | None = None
+    """Sent to the main process at a random moment; None: it ends by itself."""
+    code: int = 0
+    """The exit code of the main process, with us as without."""
+    group: bool = False
+    """The signal goes to the main process and all below it, as Ctrl-C does."""
+    supervised: bool = False
+    """The main process only watches others: it is no instance of the service."""
+    reloads: int = 0
+    """So many times a source file changes meanwhile."""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """The name, as part of a service's name."""
+        return "".join(sign if sign.isalnum() else "-" for sign in self.name.lower())
+
+    def arguments(self, port: int, folder: str) -> list[str]:
+        """The command's words."""
+        text = self.command
+        for word, value in (_WORDS | {"{port}": str(port), "{items}": str(ITEMS), "{folder}": folder}).items():
+            text = text.replace(word, value)
+        return text.split()
+
+
+def short(case: Case) -> ParameterSet:
+    """A parameter for pytest."""
+    return pytest.param(case, id=case.name)
+
+
+def long(case: Case) -> ParameterSet:
+    """A parameter for pytest, of a test that CI leaves out."""
+    return pytest.param(case, id=case.name, marks=pytest.mark.reliability)

@@ -1,0 +1,131 @@
+"""One run of a case: start, keep busy, end at a random moment, wait, compare."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from tests.e2e.server import ROOT, Server, answers, free_ports
+from tests.e2e.waiting import wait_for
+from tests.instrumented import environment
+from tests.reliability.app.naming import BROKER_VARIABLE, COUNTER_IN_PROMETHEUS, JOURNAL_VARIABLE, QUEUE_VARIABLE
+from tests.reliability.case import ITEMS, Case, Load
+from tests.reliability.ledger import Ledger, Outcome
+from tests.reliability.load import Clients, publish
+from tests.reliability.station import Station
+
+_PROGRAMS = Path(sys.executable).parent
+_SPREAD = 200
+_TIMEOUT = 120.0
+
+
+class Trial:
+    """A case with a seed, in a folder of its own."""
+
+    def __init__(self, case: Case, station: Station, folder: Path, broker: str, seed: int) -> None:
+        self.case = case
+        self.service = f"{case.slug}-{uuid.uuid4().hex[:8]}"
+        self._station = station
+        self._broker = broker
+        self._random = random.Random(f"{case.name} {seed}")
+        self._ledger = Ledger(folder / "journal")
+        self.outcome = Outcome(case.name, self._ledger)
+        self._source = folder / "source.py"
+        self._source.touch()
+        (self._port,) = free_ports(1)
+        instrumented = [_PROGRAMS / "opentelemetry-instrument", *case.arguments(self._port, str(folder))]
+        self._server = Server(instrumented, folder, self._is_ready(), self._environment(folder), working_folder=folder)
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        path = f"{_PROGRAMS}:{environment()['PATH']}"
+        return environment(
+            PATH=path,
+            PYTHONPATH=str(ROOT),
+            OTEL_EXPORTER_OTLP_ENDPOINT=self._station.endpoint,
+            OTEL_SERVICE_NAME=self.service,
+            OTEL_METRIC_EXPORT_INTERVAL="1000",
+            OTEL_EXPERIMENTAL_RESOURCE_DETECTORS="process",
+            OTEL_DISTRO_CACHE_DIR=str(folder / "cache"),
+            **{JOURNAL_VARIABLE: str(self._ledger.file), BROKER_VARIABLE: self._broker, QUEUE_VARIABLE: self.service},
+            **self.case.environment,
+        )
+
+    def _is_ready(self) -> Callable[[], bool]:
+        return {
+            Load.REQUESTS: lambda: answers(f"http://127.0.0.1:{self._port}/health"),
+            Load.TASKS: lambda: " ready." in self._server.text,
+            Load.NONE: lambda: True,
+        }[self.case.load]
+
+    def run(self) -> None:
+        """Do all of it."""
+        self._server.start()
+        try:
+            with self._load():
+                self._end()
+        finally:
+            self._server.stop(signal.SIGKILL)
+        processes = self._ledger.read().processes
+        wait_for(lambda: not any(map(_is_alive, processes)), f"the end of {processes}")
+        self._ledger.read()
+        self._station.settle()
+        self._compare()
+
+    def _load(self) -> AbstractContextManager[None]:
+        if self.case.load is Load.REQUESTS:
+            return Clients(self._port).running()
+        if self.case.load is Load.TASKS:
+            publish(self._broker, self.service, ITEMS + 2 * _SPREAD)
+        return nullcontext()
+
+    def _end(self) -> None:
+        count = ITEMS + self._random.randrange(_SPREAD)
+        for reload in range(self.case.reloads):
+            self._wait_for_items(count * (reload + 1) // (self.case.reloads + 1))
+            self._source.write_text(f"# {reload}\n")
+        if self.case.end is not None:
+            self._wait_for_items(count)
+            main = self._server.process.pid
+            for process in [main, *(_below(main) if self.case.group else ())]:
+                os.kill(process, self.case.end)
+        code = self._server.process.wait(_TIMEOUT)
+        assert code == self.case.code, f"ended with {code}, not {self.case.code}:\n{self._server.text[-3000:]}"
+
+    def _wait_for_items(self, count: int) -> None:
+        def enough() -> bool:
+            assert self._server.process.poll() is None, f"ended too early:\n{self._server.text[-3000:]}"
+            return len(self._ledger.read().done) >= count
+
+        wait_for(enough, lambda: f"{count} items, have {len(self._ledger.done)}", _TIMEOUT)
+
+    def _compare(self) -> None:
+        service, outcome = self._station.arrivals.of(self.service), self.outcome
+        if outcome.sent < ITEMS:
+            outcome.problems.append(f"only {outcome.sent} items were done:\n{self._server.text[-3000:]}")
+        outcome.compare_items(service, derived=self.case.load is not Load.NONE)
+        for counter in (f"{COUNTER_IN_PROMETHEUS}{{}}", self.case.load.value):
+            if counter:
+                outcome.compare_count(counter, self._station.counted(counter, self.service))
+        known = self._ledger.processes | (set() if self.case.supervised else {self._server.process.pid})
+        ghosts = (service.processes | self._station.processes(self.service)) - known
+        if ghosts:
+            outcome.problems.append(f"ghosts: {len(ghosts)} processes besides {len(known)} that are known")
+
+
+def _below(process: int) -> list[int]:
+    """The process's children, and theirs."""
+    children = [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return [*children, *(below for child in children for below in _below(child))]
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
+    except FileNotFoundError:
+        return False
