@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from signal import Signals
 
 import pytest
@@ -14,12 +14,25 @@ ITEMS = 1000
 _WORDS = {"{web}": "tests.reliability.app.web:app", "{script}": "python -m tests.reliability.app.script"}
 
 
-class Load(Enum):
-    """Who asks for items, and the counter that is derived from their spans."""
+@dataclass(frozen=True)
+class Load:
+    """Who asks for items: clients, one for each of these paths, or a publisher of tasks."""
 
-    NONE = ""
-    REQUESTS = 'http_server_request_duration_seconds_count{http_route="/items/{item}"}'
-    TASKS = "celery_task_runs_total{}"
+    paths: tuple[str, ...] = ()
+    tasks: Mapping[str, float] | None = None
+    """The arguments of each."""
+    counter: str = ""
+    """The counter that is derived from the items' spans."""
+
+
+_ITEM = "/items/{item}"
+_REQUESTS_COUNTED = f'http_server_request_duration_seconds_count{{http_route="{_ITEM}"}}'
+NONE = Load()
+REQUESTS = Load((_ITEM,) * 4, counter=_REQUESTS_COUNTED)
+ENDLESS = Load((_ITEM, _ITEM, f"{_ITEM}?seconds=600", f"{_ITEM}?seconds=600"), counter=_REQUESTS_COUNTED)
+LEAVING = Load((_ITEM, _ITEM, _ITEM, "/leave"), counter=_REQUESTS_COUNTED)
+TASKS = Load(tasks={}, counter="celery_task_runs_total{}")
+GROWING = Load(tasks={"keep": 100_000}, counter="celery_task_runs_total{}")
 
 
 @dataclass(frozen=True)
@@ -28,7 +41,7 @@ class Case:
 
     name: str
     command: str
-    load: Load = Load.NONE
+    load: Load = NONE
     end: Signals | None = None
     """Sent to the main process at a random moment; None: it ends by itself."""
     code: int = 0

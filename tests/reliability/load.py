@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import http.client
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from time import sleep
 
 from celery import Celery
 
-_CLIENTS = 4
+_TIMEOUT = 60
 
 
 class Clients:
     """Threads that send one request after the other, each for an item of its own."""
 
-    def __init__(self, port: int, path: str = "/items/{item}") -> None:
+    def __init__(self, port: int, paths: Iterable[str]) -> None:
         self._port = port
-        self._path = path
+        self._paths = tuple(paths)
         self._items = itertools.count()
         self._over = Event()
-        self.answered = 0
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """They stop at the latest at the end of this."""
-        threads = [Thread(target=self._run, daemon=True) for _ in range(_CLIENTS)]
+        threads = [Thread(target=self._run, args=(path,), daemon=True) for path in self._paths]
         for thread in threads:
             thread.start()
         try:
@@ -37,13 +36,12 @@ class Clients:
             for thread in threads:
                 thread.join(10)
 
-    def _run(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+    def _run(self, path: str) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT)
         while not self._over.is_set():
             try:
-                connection.request("GET", self._path.format(item=next(self._items)))
+                connection.request("GET", path.format(item=next(self._items)))
                 connection.getresponse().read()
-                self.answered += 1
             except (OSError, http.client.HTTPException):  # a worker ends, another one will answer
                 connection.close()
                 sleep(0.01)

@@ -8,14 +8,14 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.e2e.server import ROOT, Server, answers, free_ports
 from tests.e2e.waiting import wait_for
 from tests.instrumented import environment
 from tests.reliability.app.naming import BROKER_VARIABLE, COUNTER_IN_PROMETHEUS, JOURNAL_VARIABLE, QUEUE_VARIABLE
-from tests.reliability.case import ITEMS, Case, Load
+from tests.reliability.case import ITEMS, Case
 from tests.reliability.ledger import Ledger, Outcome
 from tests.reliability.load import Clients, publish
 from tests.reliability.station import Station
@@ -28,7 +28,9 @@ _TIMEOUT = 120.0
 class Trial:
     """A case with a seed, in a folder of its own."""
 
-    def __init__(self, case: Case, station: Station, folder: Path, broker: str, seed: int) -> None:
+    def __init__(
+        self, case: Case, station: Station, folder: Path, broker: str, seed: int, *, bare: bool = False
+    ) -> None:
         self.case = case
         self.service = f"{case.slug}-{uuid.uuid4().hex[:8]}"
         self._station = station
@@ -39,8 +41,9 @@ class Trial:
         self._source = folder / "source.py"
         self._source.touch()
         (self._port,) = free_ports(1)
-        instrumented = [_PROGRAMS / "opentelemetry-instrument", *case.arguments(self._port, str(folder))]
-        self._server = Server(instrumented, folder, self._is_ready(), self._environment(folder), working_folder=folder)
+        command = [] if bare else [_PROGRAMS / "opentelemetry-instrument"]
+        command += case.arguments(self._port, str(folder))
+        self._server = Server(command, folder, self._is_ready(), self._environment(folder), working_folder=folder)
 
     def _environment(self, folder: Path) -> dict[str, str]:
         path = f"{_PROGRAMS}:{environment()['PATH']}"
@@ -57,14 +60,18 @@ class Trial:
         )
 
     def _is_ready(self) -> Callable[[], bool]:
-        return {
-            Load.REQUESTS: lambda: answers(f"http://127.0.0.1:{self._port}/health"),
-            Load.TASKS: lambda: " ready." in self._server.text,
-            Load.NONE: lambda: True,
-        }[self.case.load]
+        if self.case.load.paths:
+            return lambda: answers(f"http://127.0.0.1:{self._port}/health")
+        return lambda: self.case.load.tasks is None or " ready." in self._server.text
 
     def run(self) -> None:
         """Do all of it."""
+        self.end()
+        self._station.settle()
+        self._compare()
+
+    def end(self) -> None:
+        """Do what needs no telemetry: the processes' beginning, work and end, with their exit code."""
         self._server.start()
         try:
             with self._load():
@@ -74,15 +81,11 @@ class Trial:
         processes = self._ledger.read().processes
         wait_for(lambda: not any(map(_is_alive, processes)), f"the end of {processes}")
         self._ledger.read()
-        self._station.settle()
-        self._compare()
 
     def _load(self) -> AbstractContextManager[None]:
-        if self.case.load is Load.REQUESTS:
-            return Clients(self._port).running()
-        if self.case.load is Load.TASKS:
-            publish(self._broker, self.service, ITEMS + 2 * _SPREAD)
-        return nullcontext()
+        if self.case.load.tasks is not None:
+            publish(self._broker, self.service, ITEMS + 2 * _SPREAD, **self.case.load.tasks)
+        return Clients(self._port, self.case.load.paths).running()
 
     def _end(self) -> None:
         count = ITEMS + self._random.randrange(_SPREAD)
@@ -108,10 +111,12 @@ class Trial:
         service, outcome = self._station.arrivals.of(self.service), self.outcome
         if outcome.sent < ITEMS:
             outcome.problems.append(f"only {outcome.sent} items were done:\n{self._server.text[-3000:]}")
-        outcome.compare_items(service, derived=self.case.load is not Load.NONE)
-        for counter in (f"{COUNTER_IN_PROMETHEUS}{{}}", self.case.load.value):
+        outcome.compare_items(service, derived=bool(self.case.load.counter))
+        for counter in (f"{COUNTER_IN_PROMETHEUS}{{}}", self.case.load.counter):
             if counter:
                 outcome.compare_count(counter, self._station.counted(counter, self.service))
+        if self.case.load.tasks is not None and self._server.process.pid not in service.processes:
+            outcome.problems.append("nothing from the main process")
         known = self._ledger.processes | (set() if self.case.supervised else {self._server.process.pid})
         ghosts = (service.processes | self._station.processes(self.service)) - known
         if ghosts:

@@ -12,6 +12,8 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self.done = 0
+        """Items of this process."""
 
     def here(self) -> None:
         """This process does items, or would."""
@@ -25,3 +27,4 @@ class Journal:
         yield
         os.write(self._file, f"done {process} {item}\n".encode())
         os.fdatasync(self._file)
+        self.done += 1

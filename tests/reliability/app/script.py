@@ -12,7 +12,9 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from tests.reliability.app.item import batch
+from opentelemetry import metrics
+
+from tests.reliability.app.item import batch, produce
 
 PROCESSES = 4
 
@@ -66,6 +68,38 @@ def forks(count: int) -> None:
     assert codes == [0] * PROCESSES, codes
 
 
+def storm(count: int) -> None:
+    """Children by the hundreds, while threads do items: each fourth does one, too, the others end at once."""
+    over = threading.Event()
+
+    def load(name: str) -> None:
+        number = 0
+        while not over.wait(0.005):
+            produce(f"{name}.{number}")
+            metrics.get_meter("reliability").create_counter(f"unused.{number % 50}")
+            number += 1
+
+    threads = [threading.Thread(target=load, args=(f"load.{number}",)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for number in range(count):
+        child = _forked(partial(_child, number))
+        signal.alarm(20)  # a child that does not end ends us
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code == 0, code
+    signal.alarm(0)
+    over.set()
+    for thread in threads:
+        thread.join()
+
+
+def _child(number: int) -> None:
+    signal.alarm(20)
+    if not number % 4:
+        metrics.get_meter("reliability").create_counter(f"child.{number % 50}")
+        produce(f"child.{number}")
+
+
 def _forked(run: Callable[[], None]) -> int:
     child = os.fork()
     if not child:
@@ -100,6 +134,7 @@ WAYS: dict[str, Callable[[int], None]] = {
     "waits": waits,
     "handles": handles,
     "forks": forks,
+    "storm": storm,
     **{f"children-{method}": partial(children, method) for method in ("fork", "spawn", "forkserver")},
     "pool-fork": partial(terminated, "fork"),
 }
