@@ -112,6 +112,8 @@ class Pipeline:
         found = process_resource() if self._forked else Resource.get_empty()
         if self._slot is not None:
             found = found.merge(Resource({SERVICE_INSTANCE_ID: self._slot.acquire()}))
+        if self.worker.outputs.reader is not None:
+            self.worker.outputs.reader.begin()
         self.resource = self.resource.merge(found)
         self.tracer_provider._update_resource(self.resource)  # noqa: SLF001 - the SDK's own way after a fork
         self.meter_provider._update_resource(self.resource)  # noqa: SLF001

@@ -52,6 +52,8 @@ class Case:
     """The main process only watches others: it is no instance of the service."""
     reloads: int = 0
     """So many times a source file changes meanwhile."""
+    processes: int = 1
+    """So many at the least do items: workers were recycled, or there were several."""
     environment: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -20,6 +20,8 @@ class Ledger:
         self.done: set[str] = set()
         self.processes: set[int] = set()
         """The processes that did items, or would have."""
+        self.workers: set[int] = set()
+        """The processes that did items."""
 
     def read(self) -> Ledger:
         """Read what is new."""
@@ -39,6 +41,7 @@ class Ledger:
             self.begun.add(item)
         elif what == "done":
             self.done.add(item)
+            self.workers.add(int(process))
 
 
 @dataclass

@@ -111,6 +111,8 @@ class Trial:
         service, outcome = self._station.arrivals.of(self.service), self.outcome
         if outcome.sent < ITEMS:
             outcome.problems.append(f"only {outcome.sent} items were done:\n{self._server.text[-3000:]}")
+        if len(self._ledger.workers) < self.case.processes:
+            outcome.problems.append(f"only {len(self._ledger.workers)} processes did items")
         outcome.compare_items(service, derived=bool(self.case.load.counter))
         for counter in (f"{COUNTER_IN_PROMETHEUS}{{}}", self.case.load.counter):
             if counter:
