@@ -44,8 +44,8 @@ class Case:
     load: Load = NONE
     end: Signals | None = None
     """Sent to the main process at a random moment; None: it ends by itself."""
-    code: int = 0
-    """The exit code of the main process, with us as without."""
+    codes: tuple[int, ...] = (0,)
+    """The exit codes that the main process may have, with us as without."""
     group: bool = False
     """The signal goes to the main process and all below it, as Ctrl-C does."""
     supervised: bool = False
@@ -54,6 +54,8 @@ class Case:
     """So many times a source file changes meanwhile."""
     processes: int = 1
     """So many at the least do items: workers were recycled, or there were several."""
+    idle: bool = False
+    """The signal comes when there is nothing left to do."""
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
