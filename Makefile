@@ -45,6 +45,7 @@ conformance: setup ## upstream's own test suites, with ours in the place of what
 
 .PHONY: reliability
 reliability: setup backends ## every way to end and to fail, on the real servers, into docs/reliability.md (minutes)
+	@rm -f build/reliability.json
 	$(BIN)/pytest -m "" tests/reliability; status=$$?; $(BIN)/python -m tests.reliability.table; exit $$status
 
 docs: setup ## write the generated pages of docs/reference

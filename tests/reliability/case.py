@@ -54,6 +54,8 @@ class Case:
     """So many times a source file changes meanwhile."""
     processes: int = 1
     """So many at the least do items: workers were recycled, or there were several."""
+    items: int = ITEMS
+    """So many at the least are done before the end comes."""
     idle: bool = False
     """The signal comes when there is nothing left to do."""
     environment: dict[str, str] = field(default_factory=dict)

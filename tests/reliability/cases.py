@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from signal import SIGINT, SIGQUIT, SIGTERM
+from signal import SIGINT, SIGKILL, SIGQUIT, SIGTERM
 
 from tests.reliability.case import ENDLESS, GROWING, LEAVING, REQUESTS, TASKS, Case
 
@@ -41,6 +41,8 @@ LONG = (
     Case("10,000 forks under load", "{script} storm 10000", processes=2000),
     Case("multiprocessing, spawn", "{script} children-spawn {items}", processes=2),
     Case("multiprocessing, forkserver", "{script} children-forkserver {items}", processes=2),
+    _served("uvicorn, SIGKILL", _UVICORN, end=SIGKILL, codes=(-SIGKILL,), items=3000),
+    _watched("gunicorn, SIGKILL of all", _GUNICORN, end=SIGKILL, group=True, codes=(-SIGKILL,), items=3000),
     _served("uvicorn, SIGINT", _UVICORN, end=SIGINT),
     _served("uvicorn without lifespan, SIGTERM", f"{_UVICORN} --lifespan off", codes=(-SIGTERM,)),
     _watched("uvicorn --workers 2, Ctrl-C", f"{_UVICORN} --workers 2", end=SIGINT, group=True),
@@ -50,6 +52,7 @@ LONG = (
     _watched("gunicorn, Ctrl-C", _GUNICORN, end=SIGINT, group=True),
     _watched("gunicorn, requests beyond its graceful timeout", f"{_GUNICORN} --graceful-timeout 3", load=ENDLESS),
     _watched("gunicorn, os._exit", _GUNICORN, load=LEAVING, processes=4),
+    _watched("gunicorn -k asgi, SIGTERM", "gunicorn {web} -k asgi -b 127.0.0.1:{port} -w 2"),
     _watched("hypercorn -w 2, SIGTERM", f"{_HYPERCORN} -w 2"),
     _served("hypercorn -w 0, SIGTERM", f"{_HYPERCORN} -w 0"),
     _worked("Celery solo, SIGTERM", f"{_CELERY} -P solo"),

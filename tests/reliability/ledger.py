@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
 from tests.reliability.arrival import Service
@@ -17,7 +18,8 @@ class Ledger:
         self.file = file
         self._offset = 0
         self.begun: set[str] = set()
-        self.done: set[str] = set()
+        self.done: dict[str, float] = {}
+        """Items that are done, and when."""
         self.processes: set[int] = set()
         """The processes that did items, or would have."""
         self.workers: set[int] = set()
@@ -35,12 +37,12 @@ class Ledger:
                     self._take(*line.decode().split())
         return self
 
-    def _take(self, what: str, process: str, item: str) -> None:
+    def _take(self, what: str, process: str, time: str, item: str) -> None:
         self.processes.add(int(process))
         if what == "begun":
             self.begun.add(item)
         elif what == "done":
-            self.done.add(item)
+            self.done[item] = float(time)
             self.workers.add(int(process))
 
 
@@ -51,6 +53,8 @@ class Outcome:
     name: str
     ledger: Ledger
     arrived: int = 0
+    until: float = inf
+    """What was done later may be lost."""
     compared: bool = False
     """It came so far as that."""
     problems: list[str] = field(default_factory=list)
@@ -59,6 +63,10 @@ class Outcome:
     def sent(self) -> int:
         """How many items the application says are done."""
         return len(self.ledger.done)
+
+    @property
+    def _promised(self) -> list[str]:
+        return [item for item, done in self.ledger.done.items() if done < self.until]
 
     @property
     def ok(self) -> bool:
@@ -73,15 +81,16 @@ class Outcome:
             ways["derived lines"] = service.completed
         self.arrived = sum(all(came[item] == 1 for came in ways.values()) for item in self.ledger.done)
         for what, came in ways.items():
-            self._note(f"{what} missing", (item for item in self.ledger.done if not came[item]))
+            self._note(f"{what} missing", (item for item in self._promised if not came[item]))
             self._note(f"{what} from nowhere", (item for item in came if item not in self.ledger.begun))
             self._note(f"{what} more than once", _repeated(came))
         self._note("span ids more than once", _repeated(service.span_ids))
 
     def compare_count(self, what: str, count: float) -> None:
         """A count lies between what is done and what was begun."""
-        if not len(self.ledger.done) <= round(count, 6) <= len(self.ledger.begun):
-            self.problems.append(f"{what}: {count:g}; {len(self.ledger.done)} done, {len(self.ledger.begun)} begun")
+        least, most = len(self._promised), len(self.ledger.begun)
+        if not least <= round(count, 6) <= most:
+            self.problems.append(f"{what}: {count:g} is not between {least} and {most}")
 
     def _note(self, what: str, found: Iterable[str]) -> None:
         items = sorted(found)

@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import sys
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -25,6 +26,8 @@ _PROGRAMS = Path(sys.executable).parent
 _SPREAD = 200
 _PUBLISHED = ITEMS + 2 * _SPREAD
 _TIMEOUT = 120.0
+_BATCH_SECONDS = 2.0
+"""A batch waits for a second at the most; then it has to be sent, on a machine that is busy."""
 _WORKER = re.compile(r"(?:Booting worker with pid: |Started server process \[)(\d+)")
 """A server's line about itself in a worker."""
 
@@ -92,7 +95,7 @@ class Trial:
         return Clients(self._port, self.case.load.paths).running()
 
     def _end(self) -> None:
-        count = _PUBLISHED if self.case.idle else ITEMS + self._random.randrange(_SPREAD)
+        count = _PUBLISHED if self.case.idle else self.case.items + self._random.randrange(_SPREAD)
         for reload in range(self.case.reloads):
             self._wait_for_items(count * (reload + 1) // (self.case.reloads + 1))
             self._source.write_text(f"# {reload}\n")
@@ -101,6 +104,8 @@ class Trial:
             main = self._server.process.pid
             for process in [main, *(_below(main) if self.case.group else ())]:
                 os.kill(process, self.case.end)
+            if self.case.end is signal.SIGKILL:
+                self.outcome.until = time.time() - _BATCH_SECONDS
         code = self._server.process.wait(_TIMEOUT)
         assert code in self.case.codes, f"ended with {code}, not {self.case.codes}:\n{self._server.text[-3000:]}"
 

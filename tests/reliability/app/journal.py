@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,14 +18,16 @@ class Journal:
 
     def here(self) -> None:
         """This process does items, or would."""
-        os.write(self._file, f"here {os.getpid()} -\n".encode())
+        self._write("here", "-")
+
+    def _write(self, what: str, item: object) -> None:
+        os.write(self._file, f"{what} {os.getpid()} {time.time()} {item}\n".encode())
 
     @contextmanager
     def item(self, item: object) -> Iterator[None]:
         """What is done in here was begun; it is done when its line is on the disk."""
-        process = os.getpid()
-        os.write(self._file, f"begun {process} {item}\n".encode())
+        self._write("begun", item)
         yield
-        os.write(self._file, f"done {process} {item}\n".encode())
+        self._write("done", item)
         os.fdatasync(self._file)
         self.done += 1
