@@ -45,6 +45,11 @@ backends: setup
 conformance: setup ## upstream's own test suites, with ours in the place of what they test (minutes)
 	$(BIN)/pytest -m "" tests/conformance
 
+.PHONY: reliability
+reliability: setup backends ## every way to end and to fail, on the real servers, into docs/reliability.md (minutes)
+	@rm -f build/reliability.json
+	$(BIN)/pytest -m "" tests/reliability; status=$$?; $(BIN)/python -m tests.reliability.table; exit $$status
+
 docs: setup ## write the generated pages of docs/reference
 	$(BIN)/python -m tools.reference
 

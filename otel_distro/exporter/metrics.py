@@ -41,14 +41,19 @@ class ZeroPoints:
     """Remembers which cumulative series were exported: the first time, a zero point goes before.
 
     Without it the first value of a counter is invisible to PromQL's `increase()` (design decision 8). It stands where
-    the series was surely zero: at its start, or at the export before when that came later; never so far back (a span
-    of an hour starts its series an hour ago) that a store refuses it.
+    the series was surely zero: at its start, or at the export before when that came later, or when this process became
+    the instance (the one before it may have counted until then); never so far back (a span of an hour starts its series
+    an hour ago) that a store refuses it.
     """
 
     def __init__(self) -> None:
         self._seen: set[Any] = set()
         self._exported_ns = 0
         self._latest_ns = 0
+
+    def begin(self, now_ns: int) -> None:
+        """From now on this process is the instance that its series belong to."""
+        self._exported_ns = now_ns
 
     def exported(self) -> None:
         """All points of one export were asked for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import (
@@ -140,6 +141,10 @@ class OtlpReader(MetricReader):
         super().__init__(preferred_temporality=_TEMPORALITY[temporality])
         self.sender = sender
         self._zeros = ZeroPoints()
+
+    def begin(self) -> None:
+        """This process became an instance of the service."""
+        self._zeros.begin(time_ns())
 
     def reset(self) -> None:
         """Begin anew in a forked child."""

@@ -59,6 +59,8 @@ class Pipeline:
         self.worker.on_start = self._begin
         self.worker.on_flush = self._flush_others
         self.supervised = False
+        self.begun = False
+        """Whether something was recorded in this process."""
         self._forked = False
 
     def build(
@@ -106,9 +108,12 @@ class Pipeline:
 
     def _begin(self) -> None:
         """The first record of this process: from here on it is an instance of the service."""
+        self.begun = True
         found = process_resource() if self._forked else Resource.get_empty()
         if self._slot is not None:
             found = found.merge(Resource({SERVICE_INSTANCE_ID: self._slot.acquire()}))
+        if self.worker.outputs.reader is not None:
+            self.worker.outputs.reader.begin()
         self.resource = self.resource.merge(found)
         self.tracer_provider._update_resource(self.resource)  # noqa: SLF001 - the SDK's own way after a fork
         self.meter_provider._update_resource(self.resource)  # noqa: SLF001
@@ -143,6 +148,7 @@ class Pipeline:
         """In a forked child: fresh buffers and locks, zero counts, an identity of its own."""
         self._forked = True
         self.supervised = False
+        self.begun = False
         self.worker.console_only = False
         failures.clear()
         self.aggregator.forget()

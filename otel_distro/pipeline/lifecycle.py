@@ -1,13 +1,10 @@
-"""Beginnings and ends: atexit, SIGTERM, fork; supervisors that only watch others start no pipeline."""
+"""Beginnings and ends: the interpreter's end, signals, `os._exit`, forks; supervisors that only watch start nothing."""
 
 from __future__ import annotations
 
 import atexit
-import logging
 import os
-import signal
 import sys
-import threading
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,22 +12,24 @@ from typing import TYPE_CHECKING, Any
 from wrapt import register_post_import_hook, wrap_function_wrapper
 
 from otel_distro.guard import guard
+from otel_distro.pipeline.ending import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType, ModuleType
+    from types import ModuleType
 
     from otel_distro.pipeline import Pipeline
 
-_logger = logging.getLogger("otel_distro")
 _pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
 _SUPERVISORS = {
-    "uvicorn.supervisors.multiprocess": ("Multiprocess.run",),
-    "uvicorn.supervisors.basereload": ("BaseReload.run",),
-    "gunicorn.arbiter": ("Arbiter.run",),
+    "uvicorn.supervisors.multiprocess": "Multiprocess.__init__",
+    "uvicorn.supervisors.basereload": "BaseReload.__init__",
+    "gunicorn.arbiter": "Arbiter.__init__",
+    "hypercorn.run": "_populate",
 }
-"""What a process runs that only watches others, by module."""
-_LAST = -1000
+"""What a process calls before it starts others, from then on only to watch them; by module."""
+_HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+"""Modules that `multiprocessing` starts as processes of their own."""
 
 
 class Lifecycle:
@@ -41,58 +40,44 @@ class Lifecycle:
         self._timeout_millis = int(timeout * 1000)
 
     def attach(self) -> None:
-        """Register for exit, SIGTERM (where nobody handles it), fork and supervisors."""
+        """Register for all ends, for forks, and for what makes this process a supervisor."""
         atexit.register(self.exit)
         _pipelines.add(self._pipeline)
-        with guard("lifecycle.sigterm"):
-            self._catch_sigterm()
-        if _is_resource_tracker():
+        with guard("lifecycle.ending"):
+            Ending(self._leave, self._flush).watch()
+        if _is_helper():
             self._pipeline.supervise()
-        for module, functions in _SUPERVISORS.items():
-            register_post_import_hook(partial(self._watch, functions), module)
-        register_post_import_hook(self._join_multiprocessing, "multiprocessing.util")
-
-    def _join_multiprocessing(self, module: ModuleType) -> None:
-        """A process forked by `multiprocessing` ends by `os._exit` after its own finalizers: be the last of these."""
-        module.register_after_fork(self, lambda own: module.Finalize(None, own.exit, exitpriority=_LAST))
+        for module, function in _SUPERVISORS.items():
+            register_post_import_hook(partial(self._watch, function), module)
 
     def exit(self) -> None:
         """The interpreter's end."""
         with guard("lifecycle.exit"):
             self._pipeline.shutdown(self._timeout_millis)
 
-    def _watch(self, functions: tuple[str, ...], module: ModuleType) -> None:
-        def run(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-            self._pipeline.supervise()
+    def _leave(self) -> None:
+        """Another end. A child that was forked to do something short, and recorded nothing, ends at once."""
+        if self._pipeline.begun:
+            self._pipeline.shutdown(self._timeout_millis)
+
+    def _flush(self) -> None:
+        if self._pipeline.begun:
+            self._pipeline.worker.flush(self._timeout_millis)
+
+    def _watch(self, function: str, module: ModuleType) -> None:
+        def call(wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+            with guard(f"lifecycle.{function}"):
+                self._pipeline.supervise()
             return wrapped(*args, **kwargs)
 
-        for name in functions:
-            with guard(f"lifecycle.{name}"):
-                wrap_function_wrapper(module, name, run)
-
-    def _catch_sigterm(self) -> None:
-        """Flush on SIGTERM, then die by it as before; only where the default action is in force."""
-        if (
-            threading.current_thread() is not threading.main_thread()
-            or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
-        ):
-            return
-        process = os.getpid()
-
-        def on_sigterm(number: int, _: FrameType | None) -> None:
-            if os.getpid() == process or not self._pipeline.supervised:
-                with guard("lifecycle.sigterm"):
-                    self._pipeline.shutdown(self._timeout_millis)
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-
-        signal.signal(signal.SIGTERM, on_sigterm)
+        with guard(f"lifecycle.{function}"):
+            wrap_function_wrapper(module, function, call)
 
 
-def _is_resource_tracker() -> bool:
-    """Multiprocessing's helper, started as `python -c 'from multiprocessing.resource_tracker import main; ...'`."""
-    arguments = " ".join(getattr(sys, "orig_argv", ())[:4])
-    return "multiprocessing.resource_tracker" in arguments
+def _is_helper() -> bool:
+    """Helpers of multiprocessing run as `python -c 'from multiprocessing.resource_tracker import main; ...'`."""
+    arguments = " ".join(getattr(sys, "orig_argv", ())[:8])
+    return any(f"from {module} import" in arguments for module in _HELPERS)
 
 
 def _after_fork_in_child() -> None:

@@ -91,6 +91,8 @@ class MeterProvider(sdk.MeterProvider):
         self._lock = Lock()
         self._meter_lock = Lock()
         sdk.MeterProvider._all_metric_readers_lock = Lock()  # noqa: SLF001 - as the SDK does
+        for meter in self._meters.values():  # which the SDK forgets
+            meter._instrument_registration_lock = Lock()  # noqa: SLF001
         self._measurement_consumer.reset()
 
     def _arrange(self, aggregator: Aggregator, views: Sequence[View]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.exporter.grpc_server import GrpcServer
-from tests.exporter.server import OtlpServer, Receiver
+from tests.exporter.server import OtlpServer, Receiver, Reply
 from tests.pipeline.program import by_instance, ended, environment
 
 pytestmark = pytest.mark.integration
@@ -144,3 +144,30 @@ print(codes)
         assert (done.returncode, done.stdout.strip()) == (0, str([0] * 25)), done.stderr
         assert sum(names.count("child") for names in by_instance(server, "traces", "spans").values()) == 25
     assert done.stderr == ""
+
+
+def test_a_fork_in_the_middle_of_an_export(server: OtlpServer, tmp_path: Path) -> None:
+    """The parent waits for an answer that does not come; its children send what is theirs, and nothing of hers."""
+    server.replies = [Reply(hang=True), Reply()]
+    program = """
+sender = pipeline.worker.outputs.spans[0].sender
+span("parent")
+while not sender._busy:
+    time.sleep(0.01)
+def child(number):
+    span(f"child {number}")
+    orders.add(1)
+    os._exit(0)
+for number in range(20):
+    if not os.fork():
+        child(number)
+    signal.alarm(20)
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 0
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = ended(program, environment(server, tmp_path, OTEL_METRIC_EXPORT_INTERVAL="60000"), timeout=60)
+    assert (done.returncode, done.stderr) == (-9, "")
+    sent = [span.name for span in server.spans()]
+    assert sorted(sent) == sorted(["parent", *(f"child {number}" for number in range(20))])
+    counted = [point.as_int for metric in server.metrics("orders") for point in metric.sum.data_points]
+    assert counted == [0, 1] * 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from time import time_ns
 
 from opentelemetry.sdk.resources import Resource
 
@@ -12,6 +13,8 @@ from otel_distro import config
 from otel_distro.pipeline import Pipeline
 from otel_distro.pipeline.instance import Slot
 from otel_distro.pipeline.thread import Outputs
+from tests.exporter.server import OtlpServer
+from tests.pipeline.program import ended, environment
 
 HOLD = "import sys; from pathlib import Path; from otel_distro.pipeline.instance import Slot; "
 HOLD += "slot = Slot(Path(sys.argv[1]), 'shop'); print(slot.acquire(), flush=True); sys.stdin.read()"
@@ -65,3 +68,21 @@ def test_the_pipeline_takes_its_slot_with_the_first_record(tmp_path: Path) -> No
         assert provider.resource.attributes["service.instance.id"] == expected
     assert pipeline.meter_provider._sdk_config.resource.attributes["service.instance.id"] == expected
     pipeline.shutdown(1000)
+
+
+def test_zero_is_said_after_the_one_before_had_its_last_word(server: OtlpServer, tmp_path: Path) -> None:
+    """The slot's last process may have counted until a moment ago: zero is not said of a time before this one's."""
+    program = """
+from opentelemetry.trace import SpanKind
+long_ago = time.time_ns() - 60 * 10**9
+attributes = {"celery.task.name": "work", "celery.task.outcome": "success"}
+run = trace.get_tracer("otel_distro.celery").start_span("run", kind=SpanKind.CONSUMER, start_time=long_ago)
+run.set_attributes(attributes)
+run.end()
+"""
+    before = time_ns()
+    done = ended(program, environment(server, tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    [zero, one] = [point for metric in server.metrics("celery.task.runs") for point in metric.sum.data_points]
+    assert (zero.as_int, one.as_int) == (0, 1)
+    assert before < zero.time_unix_nano < one.time_unix_nano

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import PurePath
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -165,6 +166,7 @@ def _proper(engine: Engine) -> Engine:
 
 
 _lock = Lock()
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 _named: WeakValueDictionary[str, Database] = WeakValueDictionary()
 
 

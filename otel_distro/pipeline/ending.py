@@ -1,0 +1,79 @@
+"""Ends that run no code: the default action of a signal, `os._exit`, `os.exec*`; ours comes before them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from wrapt import wrap_function_wrapper
+
+from otel_distro.guard import guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+"""They end a process that does not handle them, and are sent for that."""
+_EXECS = ("execv", "execve")
+"""The others of `os` come to these."""
+
+
+class Ending:
+    """Calls `leave` before the process ends without the interpreter's own end, `flush` before it may become another.
+
+    Where the default action of a signal is in force, a handler of ours is. Who asks is told of the default action, and
+    in the end it is taken: the process dies of the signal. So it does not matter who resets handlers, and when: a
+    server that raises the signal again after its graceful end, or a worker that wants none of its parent's.
+    """
+
+    def __init__(self, leave: Callable[[], object], flush: Callable[[], object]) -> None:
+        self._leave = leave
+        self._flush = flush
+        self._handler = self._die
+        self._dying = 0
+        self._set: Callable[[int, Any], Any] = signal.signal
+
+    def watch(self) -> None:
+        """Stand before signals and exits from now on."""
+        wrap_function_wrapper("signal", "signal", self._signal)
+        wrap_function_wrapper("signal", "getsignal", self._getsignal)
+        wrap_function_wrapper("os", "_exit", partial(self._before, self._leave))
+        for name in _EXECS:
+            wrap_function_wrapper("os", name, partial(self._before, self._flush))
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                if signal.getsignal(number) is signal.SIG_DFL:
+                    self._set(number, self._handler)
+
+    def _signal(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        number, handler = args if len(args) == 2 else (None, None)  # noqa: PLR2004 - else `wrapped` complains
+        if isinstance(handler, int) and handler == signal.SIG_DFL and number in _SIGNALS:
+            args = (number, self._handler)
+        return self._shown(wrapped(*args, **kwargs))
+
+    def _getsignal(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        return self._shown(wrapped(*args, **kwargs))
+
+    def _shown(self, handler: Any) -> Any:
+        return signal.SIG_DFL if handler is self._handler else handler
+
+    @staticmethod
+    def _before(first: Callable[[], object], wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
+        with guard("lifecycle.exit"):
+            first()
+        return wrapped(*args, **kwargs)
+
+    def _die(self, number: int, _: FrameType | None) -> None:
+        """The default action, after ours; the signal again (to a group, by a supervisor) is no reason to hurry."""
+        process = os.getpid()
+        if self._dying == process:
+            return
+        self._dying = process
+        with guard("lifecycle.signal"):
+            self._leave()
+        self._set(number, signal.SIG_DFL)
+        os.kill(process, number)
