@@ -127,7 +127,7 @@ def test_odd_values_are_the_twin_s(value: Any) -> None:
         {"flags": "1"},
         {"flags": 2**32},
         {"_attributes": MappingProxyType({"a": 1})},
-        {"parent_id": 1, "is_root": True, "_parent": object()},
+        {"parent_id": 1, "is_root": True, "_parent": "no context"},
         {"has_more": True},
     ],
     ids=str,
