@@ -61,6 +61,8 @@ class Case:
     """So many at the least are done before the end comes."""
     idle: bool = False
     """The signal comes when there is nothing left to do."""
+    grpc: bool = False
+    """OTLP goes by gRPC."""
     environment: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -73,7 +73,8 @@ class Trial:
         return environment(
             PATH=path,
             PYTHONPATH=str(ROOT),
-            OTEL_EXPORTER_OTLP_ENDPOINT=self.station.endpoint,
+            OTEL_EXPORTER_OTLP_ENDPOINT=self.station.grpc_endpoint if self.case.grpc else self.station.endpoint,
+            OTEL_EXPORTER_OTLP_PROTOCOL="grpc" if self.case.grpc else "http/protobuf",
             OTEL_SERVICE_NAME=self.service,
             OTEL_METRIC_EXPORT_INTERVAL="1000",
             OTEL_EXPERIMENTAL_RESOURCE_DETECTORS="process",
