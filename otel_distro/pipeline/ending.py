@@ -21,6 +21,11 @@ _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _EXECS = ("execv", "execve")
 """The others of `os` come to these."""
 
+_LOCKING = ("opentelemetry.sdk.", "otel_distro.pipeline.", "otel_distro.exporter.", "otel_distro.logs.")
+"""Where locks are held that the flush needs."""
+_LATER_SECONDS = 0.002
+_MOST_LATE = 50
+
 
 class Ending:
     """Calls `leave` before the process ends without the interpreter's own end, `flush` before it may become another.
@@ -35,6 +40,7 @@ class Ending:
         self._flush = flush
         self._handler = self._die
         self._dying = 0
+        self._late = 0
         self._set: Callable[[int, Any], Any] = signal.signal
 
     def watch(self) -> None:
@@ -67,13 +73,29 @@ class Ending:
             first()
         return wrapped(*args, **kwargs)
 
-    def _die(self, number: int, _: FrameType | None) -> None:
+    def _die(self, number: int, frame: FrameType | None) -> None:
         """The default action, after ours; the signal again (to a group, by a supervisor) is no reason to hurry."""
         process = os.getpid()
         if self._dying == process:
             return
+        if self._late < _MOST_LATE and _may_hold_a_lock(frame):
+            self._late += 1
+            with guard("lifecycle.signal"):
+                again = threading.Timer(_LATER_SECONDS, os.kill, (process, number))
+                again.daemon = True
+                again.start()
+                return
         self._dying = process
         with guard("lifecycle.signal"):
             self._leave()
         self._set(number, signal.SIG_DFL)
         os.kill(process, number)
+
+
+def _may_hold_a_lock(frame: FrameType | None) -> bool:
+    """Whether a signal interrupted the main thread in telemetry of its own: the flush would wait for it in vain."""
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").startswith(_LOCKING):
+            return True
+        frame = frame.f_back
+    return False

@@ -73,6 +73,25 @@ def test_a_signal_that_comes_twice_cuts_nothing_short(server: OtlpServer, tmp_pa
     assert "last" in names(server)
 
 
+def test_a_signal_in_the_middle_of_telemetry_waits_for_its_end(server: OtlpServer, tmp_path: Path) -> None:
+    """The main thread is let out of the lock that it holds, and what it does there is not lost."""
+    program = """
+code = "def hold(lock):\\n with lock: signal.raise_signal(signal.SIGTERM); print('inside', flush=True)"
+names = {"__name__": "opentelemetry.sdk.metrics", "signal": signal}
+exec(code, names)
+span("last")
+orders.add(1)
+names["hold"](pipeline.aggregator.lock)
+time.sleep(60)
+"""
+    began = monotonic()
+    done = ended(program, environment(server, tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGTERM, "inside\n", "")
+    assert names(server) == ["last"]
+    assert server.metrics("orders")
+    assert monotonic() - began < 5
+
+
 @pytest.mark.parametrize("where", ["os", "os.fork"])
 def test_os_exit_sends_first(server: OtlpServer, tmp_path: Path, where: str) -> None:
     """In the process itself, and in its children."""

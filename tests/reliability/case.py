@@ -19,6 +19,8 @@ class Load:
     """Who asks for items: clients, one for each of these paths, or a publisher of tasks."""
 
     paths: tuple[str, ...] = ()
+    rate: float = 0.0
+    """Requests per second of all clients together; 0: as fast as they are answered."""
     tasks: Mapping[str, float] | None = None
     """The arguments of each."""
     counter: str = ""
@@ -29,6 +31,7 @@ _ITEM = "/items/{item}"
 _REQUESTS_COUNTED = f'http_server_request_duration_seconds_count{{http_route="{_ITEM}"}}'
 NONE = Load()
 REQUESTS = Load((_ITEM,) * 4, counter=_REQUESTS_COUNTED)
+STEADY = Load((_ITEM,) * 8, rate=200.0, counter=_REQUESTS_COUNTED)
 ENDLESS = Load((_ITEM, _ITEM, f"{_ITEM}?seconds=600", f"{_ITEM}?seconds=600"), counter=_REQUESTS_COUNTED)
 LEAVING = Load((_ITEM, _ITEM, _ITEM, "/leave"), counter=_REQUESTS_COUNTED)
 TASKS = Load(tasks={}, counter="celery_task_runs_total{}")
@@ -58,6 +61,8 @@ class Case:
     """So many at the least are done before the end comes."""
     idle: bool = False
     """The signal comes when there is nothing left to do."""
+    grpc: bool = False
+    """OTLP goes by gRPC."""
     environment: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -13,6 +13,7 @@ from tests.e2e.server import free_ports
 from tests.reliability import table
 from tests.reliability.ledger import Outcome
 from tests.reliability.station import Station
+from tests.reliability.trial import Venue
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,7 +49,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     running.server.stop()
 
 
-@pytest.fixture(scope="session")
-def seed() -> int:
-    """What random moments come from; RELIABILITY_SEED repeats a run's."""
-    return int(os.environ.get("RELIABILITY_SEED", "1"))
+@pytest.fixture
+def venue(station: Station, broker: str, tmp_path: Path, matrix: list[Outcome]) -> Venue:
+    """All that a trial needs; RELIABILITY_SEED chooses other random moments."""
+    return Venue(station, broker, tmp_path, int(os.environ.get("RELIABILITY_SEED", "1")), matrix)

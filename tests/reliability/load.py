@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import http.client
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from time import sleep
+from time import monotonic, sleep
+from typing import NamedTuple
 
 from celery import Celery
 
+from tests.reliability.case import Load
+
 _TIMEOUT = 60
+
+
+class Answer(NamedTuple):
+    """When a request was sent, how long it took, and its status."""
+
+    began: float
+    seconds: float
+    status: int
 
 
 class Clients:
     """Threads that send one request after the other, each for an item of its own."""
 
-    def __init__(self, port: int, paths: Iterable[str]) -> None:
+    def __init__(self, port: int, load: Load) -> None:
         self._port = port
-        self._paths = tuple(paths)
+        self._paths = load.paths
+        self._pause = len(load.paths) / load.rate if load.rate else 0.0
         self._items = itertools.count()
         self._over = Event()
+        self.answers: list[Answer] = []
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -39,12 +52,16 @@ class Clients:
     def _run(self, path: str) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=_TIMEOUT)
         while not self._over.is_set():
+            began = monotonic()
             try:
                 connection.request("GET", path.format(item=next(self._items)))
-                connection.getresponse().read()
+                answer = connection.getresponse()
+                answer.read()
+                self.answers.append(Answer(began, monotonic() - began, answer.status))
             except (OSError, http.client.HTTPException):  # a worker ends, another one will answer
                 connection.close()
                 sleep(0.01)
+            self._over.wait(max(0.0, began + self._pause - monotonic()))
         connection.close()
 
 

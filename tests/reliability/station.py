@@ -24,6 +24,7 @@ class Station:
     def __init__(self, folder: Path) -> None:
         grpc, http, health, prometheus = free_ports(4)
         self.endpoint = f"http://127.0.0.1:{http}"
+        self.grpc_endpoint = f"http://127.0.0.1:{grpc}"
         self.arrivals = Arrivals(folder / "collector" / "traces.jsonl", folder / "collector" / "logs.jsonl")
         self._sentinels = 0
         for room in ("collector", "prometheus"):

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.e2e.server import ROOT, Server, answers, free_ports
 from tests.e2e.waiting import wait_for
@@ -32,105 +33,125 @@ _WORKER = re.compile(r"(?:Booting worker with pid: |Started server process \[)(\
 """A server's line about itself in a worker."""
 
 
+class Venue(NamedTuple):
+    """Where a trial takes place: its servers, a folder of its own, and what its random moments come from."""
+
+    station: Station
+    broker: str
+    folder: Path
+    seed: int
+    rows: list[Outcome]
+    """The outcomes of this run."""
+
+
 class Trial:
-    """A case with a seed, in a folder of its own."""
+    """A case under way; `meanwhile` is called under load, before the end."""
 
     def __init__(
-        self, case: Case, station: Station, folder: Path, broker: str, seed: int, *, bare: bool = False
+        self, case: Case, venue: Venue, meanwhile: Callable[[Trial], None] | None = None, *, bare: bool = False
     ) -> None:
         self.case = case
         self.service = f"{case.slug}-{uuid.uuid4().hex[:8]}"
-        self._station = station
-        self._broker = broker
-        self._random = random.Random(f"{case.name} {seed}")
-        self._ledger = Ledger(folder / "journal")
-        self.outcome = Outcome(case.name, self._ledger)
+        self.station, self._broker, folder = venue[:3]
+        self._meanwhile = meanwhile
+        self._random = random.Random(f"{case.name} {venue.seed}")
+        self.ledger = Ledger(folder / "journal")
+        self.outcome = Outcome(case.name, self.ledger)
+        if not bare:
+            venue.rows.append(self.outcome)
         self._source = folder / "source.py"
         self._source.touch()
-        (self._port,) = free_ports(1)
+        (port,) = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
+        self.clients = Clients(port, case.load)
         command = [] if bare else [_PROGRAMS / "opentelemetry-instrument"]
-        command += case.arguments(self._port, str(folder))
-        self._server = Server(command, folder, self._is_ready(), self._environment(folder), working_folder=folder)
+        command += case.arguments(port, str(folder))
+        self.server = Server(command, folder, self._is_ready(), self._environment(folder), working_folder=folder)
 
     def _environment(self, folder: Path) -> dict[str, str]:
         path = f"{_PROGRAMS}:{environment()['PATH']}"
         return environment(
             PATH=path,
             PYTHONPATH=str(ROOT),
-            OTEL_EXPORTER_OTLP_ENDPOINT=self._station.endpoint,
+            OTEL_EXPORTER_OTLP_ENDPOINT=self.station.grpc_endpoint if self.case.grpc else self.station.endpoint,
+            OTEL_EXPORTER_OTLP_PROTOCOL="grpc" if self.case.grpc else "http/protobuf",
             OTEL_SERVICE_NAME=self.service,
             OTEL_METRIC_EXPORT_INTERVAL="1000",
             OTEL_EXPERIMENTAL_RESOURCE_DETECTORS="process",
             OTEL_DISTRO_CACHE_DIR=str(folder / "cache"),
-            **{JOURNAL_VARIABLE: str(self._ledger.file), BROKER_VARIABLE: self._broker, QUEUE_VARIABLE: self.service},
+            **{JOURNAL_VARIABLE: str(self.ledger.file), BROKER_VARIABLE: self._broker, QUEUE_VARIABLE: self.service},
             **self.case.environment,
         )
 
     def _is_ready(self) -> Callable[[], bool]:
         if self.case.load.paths:
-            return lambda: answers(f"http://127.0.0.1:{self._port}/health")
-        return lambda: self.case.load.tasks is None or " ready." in self._server.text
+            return lambda: answers(f"{self.url}/health")
+        return lambda: self.case.load.tasks is None or " ready." in self.server.text
 
     def run(self) -> None:
         """Do all of it."""
         self.end()
-        self._station.settle()
+        self.station.settle()
         self._compare()
 
     def end(self) -> None:
         """Do what needs no telemetry: the processes' beginning, work and end, with their exit code."""
-        self._server.start()
+        self.server.start()
         try:
             with self._load():
                 self._end()
         finally:
-            self._server.stop(signal.SIGKILL)
-        processes = self._ledger.read().processes
+            self.server.stop(signal.SIGKILL)
+        processes = self.ledger.read().processes
         wait_for(lambda: not any(map(_is_alive, processes)), f"the end of {processes}")
-        self._ledger.read()
+        self.ledger.read()
 
     def _load(self) -> AbstractContextManager[None]:
         if self.case.load.tasks is not None:
             publish(self._broker, self.service, _PUBLISHED, **self.case.load.tasks)
-        return Clients(self._port, self.case.load.paths).running()
+        return self.clients.running()
 
     def _end(self) -> None:
         count = _PUBLISHED if self.case.idle else self.case.items + self._random.randrange(_SPREAD)
         for reload in range(self.case.reloads):
-            self._wait_for_items(count * (reload + 1) // (self.case.reloads + 1))
+            self.wait_for_items(count * (reload + 1) // (self.case.reloads + 1))
             self._source.write_text(f"# {reload}\n")
+        if self._meanwhile is not None:
+            self._meanwhile(self)
         if self.case.end is not None:
-            self._wait_for_items(count)
-            main = self._server.process.pid
+            self.wait_for_items(count)
+            main = self.server.process.pid
             for process in [main, *(_below(main) if self.case.group else ())]:
                 os.kill(process, self.case.end)
             if self.case.end is signal.SIGKILL:
                 self.outcome.until = time.time() - _BATCH_SECONDS
-        code = self._server.process.wait(_TIMEOUT)
-        assert code in self.case.codes, f"ended with {code}, not {self.case.codes}:\n{self._server.text[-3000:]}"
+        code = self.server.process.wait(_TIMEOUT)
+        assert code in self.case.codes, f"ended with {code}, not {self.case.codes}:\n{self.server.text[-3000:]}"
 
-    def _wait_for_items(self, count: int) -> None:
+    def wait_for_items(self, count: int, timeout: float = _TIMEOUT) -> None:
+        """Wait until so many are done."""
+
         def enough() -> bool:
-            assert self._server.process.poll() is None, f"ended too early:\n{self._server.text[-3000:]}"
-            return len(self._ledger.read().done) >= count
+            assert self.server.process.poll() is None, f"ended too early:\n{self.server.text[-3000:]}"
+            return len(self.ledger.read().done) >= count
 
-        wait_for(enough, lambda: f"{count} items, have {len(self._ledger.done)}", _TIMEOUT)
+        wait_for(enough, lambda: f"{count} items, have {len(self.ledger.done)}", timeout)
 
     def _compare(self) -> None:
-        service, outcome = self._station.arrivals.of(self.service), self.outcome
+        service, outcome = self.station.arrivals.of(self.service), self.outcome
         if outcome.sent < ITEMS:
-            outcome.problems.append(f"only {outcome.sent} items were done:\n{self._server.text[-3000:]}")
-        if len(self._ledger.workers) < self.case.processes:
-            outcome.problems.append(f"only {len(self._ledger.workers)} processes did items")
+            outcome.problems.append(f"only {outcome.sent} items were done:\n{self.server.text[-3000:]}")
+        if len(self.ledger.workers) < self.case.processes:
+            outcome.problems.append(f"only {len(self.ledger.workers)} processes did items")
         outcome.compare_items(service, derived=bool(self.case.load.counter))
         for counter in (f"{COUNTER_IN_PROMETHEUS}{{}}", self.case.load.counter):
             if counter:
-                outcome.compare_count(counter, self._station.counted(counter, self.service))
-        if self.case.load.tasks is not None and self._server.process.pid not in service.processes:
+                outcome.compare_count(counter, self.station.counted(counter, self.service))
+        if self.case.load.tasks is not None and self.server.process.pid not in service.processes:
             outcome.problems.append("nothing from the main process")
-        known = self._ledger.processes | {int(process) for process in _WORKER.findall(self._server.text)}
-        known |= set() if self.case.supervised else {self._server.process.pid}
-        ghosts = (service.processes | self._station.processes(self.service)) - known
+        known = self.ledger.processes | {int(process) for process in _WORKER.findall(self.server.text)}
+        known |= set() if self.case.supervised else {self.server.process.pid}
+        ghosts = (service.processes | self.station.processes(self.service)) - known
         if ghosts:
             outcome.problems.append(f"ghosts: {len(ghosts)} processes besides {len(known)} that are known")
 
