@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from hashlib import sha256
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ from otel_distro.exporter.foreign import ForeignExporter, readable_log
 from otel_distro.exporter.otlp import OtlpExporter, OtlpReader
 from otel_distro.exporter.sender import Sender
 from otel_distro.exporter.split import SplittingTransport
+from otel_distro.exporter.spool import Limits, Spool
 from otel_distro.exporter.transport import HttpTransport
 from otel_distro.guard import guard
 from otel_distro.logs.console import Console, renderer
@@ -172,7 +174,15 @@ class _Build:
             )
             return None
         whole_or_in_pieces = SplittingTransport(transport, signal)
-        return Sender(signal, whole_or_in_pieces, self._settings.buffer_bytes, settings.timeout)
+        return Sender(signal, whole_or_in_pieces, self._settings.buffer_bytes, settings.timeout, self._spool(signal))
+
+    def _spool(self, signal: str) -> Spool:
+        """What waits on disk is for one endpoint with its headers: a token or a tenant gets nothing of another one."""
+        settings = self._settings
+        where = settings.otlp[signal]
+        destination = sha256(repr((where.endpoint, where.headers)).encode()).hexdigest()[:16]
+        limits = Limits(settings.spool_max_bytes, settings.spool_max_age, settings.spool_rate)
+        return Spool(settings.spool_dir or settings.cache_dir / "spool", signal, destination, limits)
 
     def _foreign(self, signal: str, name: str) -> Callable[[], Any] | None:
         """Somebody else's exporter by its entry point's name."""

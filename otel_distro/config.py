@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_distro.config_parse import (
     boolean,
+    bytes_rate,
     bytes_size,
     choice,
     headers,
@@ -185,6 +186,20 @@ class Settings(NamedTuple):
         "Encoders compiled with the package: auto uses them where they were built; off also builds none",
     )
     shutdown_timeout: float = _own("2", seconds, "Seconds that all signals together may take to flush at the end")
+    spool_dir: Path | None = _own(
+        "",
+        optional_path,
+        "Where batches wait on disk while they can't be delivered; unset: spool in the cache directory",
+    )
+    spool_max_bytes: int = _own(
+        "256MiB", bytes_size, "Most bytes that wait on disk, of each signal and of all processes; 0 keeps no spool"
+    )
+    spool_max_age: float = _own(
+        "19800", seconds, "Seconds after which a batch is dropped, because the stores refuse what is older (5.5 hours)"
+    )
+    spool_rate: int = _own(
+        "2MiB", bytes_rate, "Most bytes of what waited on disk that a process sends in a second, of each signal"
+    )
     upstream_instrumentation: tuple[str, ...] = _own(
         "", names, "Libraries left to upstream's instrumentation, for example sqlalchemy"
     )

@@ -121,6 +121,15 @@ def bytes_size(raw: str) -> int:
     return int(_number(value))
 
 
+def bytes_rate(raw: str) -> int:
+    """A number of bytes from 1 on, written like a size."""
+    value = bytes_size(raw)
+    if value < 1:
+        message = "it takes a number of bytes from 1 on"
+        raise ValueError(message)
+    return value
+
+
 def optional_path(raw: str) -> Path | None:
     """A path, ~ expanded; empty is None."""
     try:

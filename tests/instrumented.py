@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.exporter.server import Receiver
 
@@ -49,9 +50,13 @@ def environment(**more: str) -> dict[str, str]:
 
 def instrumented(script: str = SCRIPT, server: Receiver | None = None, *, command: bool = True, **more: str) -> Outcome:
     """Run the script; without a server nothing is exported unless the variables say so; `command`: or plain python."""
-    environ = environment(**(({"OTEL_EXPORTER_OTLP_ENDPOINT": server.url} if server else NOTHING) | more))
     prefix = [PROGRAMS / "opentelemetry-instrument"] if command else []
     arguments = [*prefix, sys.executable, "-c", script]
-    return Outcome(
-        subprocess.run(arguments, env=environ, capture_output=True, text=True, check=False, timeout=60, cwd=PROGRAMS)
-    )
+    with TemporaryDirectory() as folder:
+        own = {"OTEL_DISTRO_SPOOL_DIR": folder} | ({"OTEL_EXPORTER_OTLP_ENDPOINT": server.url} if server else NOTHING)
+        environ = environment(**own | more)
+        return Outcome(
+            subprocess.run(
+                arguments, env=environ, capture_output=True, text=True, check=False, timeout=60, cwd=PROGRAMS
+            )
+        )

@@ -1,54 +1,73 @@
-"""The sender: encoded batches wait in a bounded queue and leave on a thread of their own, retried, in order."""
+"""The sender: encoded batches wait in a bounded queue, or on disk, and leave on a thread of their own, retried."""
 
 from __future__ import annotations
 
-import logging
 from collections import Counter, deque
 from contextlib import suppress
 from threading import Condition, Thread
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
+from otel_distro.exporter.deadline import within
+from otel_distro.exporter.frame import Frame
+from otel_distro.exporter.outage import Outage
 from otel_distro.exporter.transport import Answer, Result, lost
 from otel_distro.guard import guard
 
 if TYPE_CHECKING:
+    from otel_distro.exporter.spool import Spool
     from otel_distro.exporter.transport import Transport
 
-_logger = logging.getLogger("otel_distro")
 _FIRST_BACKOFF = 1.0
 _MAX_BACKOFF = 30.0
 _HURRIED_BACKOFF = 0.1
-_QUIET_SECONDS = 60.0
-"""An endpoint that fails now and then is complained of once in this time."""
+_LOOK_SECONDS = 15.0
+_SPILL_SECONDS = 0.3
+"""Of a shutdown's time, what is kept for putting the rest on disk."""
 
 
 class Batch(NamedTuple):
-    """One export request as its transport takes it, how many items it carries, and about how many bytes it holds."""
+    """One export request as its transport takes it, how many items it carries, about how many bytes it holds, its age.
+
+    `created` is in seconds since 1970; the sender sets it when it takes the batch.
+    """
 
     payload: Any
     items: int
     size: int
+    created: float = 0.0
 
 
 class Sender:
-    """Sends one signal's batches. The queue is bounded in bytes: beyond it the oldest is dropped and counted."""
+    """Sends one signal's batches. The queue is bounded in bytes: beyond it the oldest is dropped and counted.
 
-    def __init__(self, signal: str, transport: Transport, max_bytes: int, timeout: float) -> None:
+    With a spool, what the endpoint does not take now goes to disk at once, and the queue stays empty until it does.
+    """
+
+    def __init__(
+        self, signal: str, transport: Transport, max_bytes: int, timeout: float, spool: Spool | None = None
+    ) -> None:
         self.signal = signal
-        self.dropped: Counter[str] = Counter()
-        """Items lost, by cause: `queue_full`, `refused`, `rejected`, `too_large`, `shutdown`."""
+        self.spool = spool
+        """Where batches wait on disk."""
+        self.dropped: Counter[str] = Counter() if spool is None else spool.dropped
+        """Items lost, by cause: `queue_full`, `refused`, `rejected`, `too_large`, `shutdown`, and the spool's."""
         self.exports: Counter[str] = Counter()
         """Export requests by result."""
         self._transport = transport
         self._max_bytes = max_bytes
         self._timeout = timeout
+        self._in_order = signal == "metrics"
+        """Whether what waits on disk leaves before all else: a series' points may be refused after newer ones."""
+        self._outage = Outage(signal)
         self._clear()
 
     def reset(self) -> None:
-        """Begin anew, as a forked child must: empty queue, nothing counted, no thread, no connection."""
+        """Begin anew, as a forked child must: empty queue, nothing counted, no thread, no connection, no files."""
+        if self.spool is not None:
+            self.spool.reset()
         self._clear()
         self._transport.reset()
 
@@ -57,29 +76,31 @@ class Sender:
         self.exports.clear()
         self._queue: deque[Batch] = deque()
         self._bytes = 0
+        self._taken: Batch | None = None
         self._busy = False
+        self._writing = False
+        self._failing = False
+        self._disks_turn = True
         self._closing = False
         self._hurry = 0.0
-        self._lost = False
-        self._quiet_until = 0.0
-        self._words_until = 0.0
+        self._outage.reset()
         self._changed = Condition()
         self._thread: Thread | None = None
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes in the queue."""
+        """Bytes in the queue; what waits on disk is the spool's."""
         return self._bytes
 
     def put(self, batch: Batch) -> None:
-        """Take a batch; never waits for the network."""
+        """Take a batch; never waits for the network or a disk."""
         with self._changed:
-            self._queue.append(batch)
+            self._queue.append(batch if batch.created else batch._replace(created=time()))
             self._bytes += batch.size
             if self._closing:
                 self._drop(0, "shutdown")
-            while self._bytes > self._max_bytes and len(self._queue) > 1 + self._busy:
-                self._drop(int(self._busy), "queue_full")
+            while self._bytes > self._max_bytes and len(self._queue) > 1 + self._held:
+                self._drop(self._held, "queue_full")
             if self._thread is None and not self._closing:
                 self._start()
             self._changed.notify_all()
@@ -90,112 +111,238 @@ class Sender:
             thread.start()
             self._thread = thread
 
+    @property
+    def _held(self) -> int:
+        """How many batches at the queue's head are being sent or written."""
+        return int(self._taken is not None)
+
     def _drop(self, index: int, cause: str) -> None:
+        self.dropped[cause] += self._pop(index).items
+
+    def _pop(self, index: int) -> Batch:
         batch = self._queue[index]
         del self._queue[index]
         self._bytes -= batch.size
-        self.dropped[cause] += batch.items
+        return batch
 
     def discard(self) -> None:
-        """Forget what waits; a batch in flight arrives or not."""
+        """Forget what waits in memory; a batch in flight arrives or not."""
         with self._changed:
-            while len(self._queue) > self._busy:
-                self._drop(int(self._busy), "shutdown")
+            while len(self._queue) > self._held:
+                self._drop(self._held, "shutdown")
 
     def flush(self, deadline: float) -> bool:
-        """Wait until all is sent, or `monotonic()` reaches the deadline; waits for retries are cut short meanwhile."""
+        """Wait until all is sent, or `monotonic()` reaches the deadline; waits for retries are cut short meanwhile.
+
+        With a spool a failing endpoint is tried once more, and what it does not take is left on disk.
+        """
         with self._changed:
             self._hurry = deadline
+            if self._waits_on_disk:
+                self._failing = False
             self._changed.notify_all()
             if self._thread is not None:
-                left = max(0.0, deadline - monotonic())
-                return self._changed.wait_for(lambda: not self._queue and not self._busy, left)
-        while self._queue and monotonic() < deadline:
+                self._changed.wait_for(self._flushed, max(0.0, deadline - monotonic()))
+                return not (self._queue or self._busy or self._waits_on_disk)
+        while not self._flushed() and monotonic() < deadline:
             self._send_first(0.0)
-        return not self._queue
+        return not (self._queue or self._waits_on_disk)
+
+    def _flushed(self) -> bool:
+        return not self._queue and not self._busy and (self._failing or not self._waits_on_disk)
+
+    @property
+    def _directory(self) -> str:
+        return "" if self.spool is None else str(self.spool.directory)
+
+    @property
+    def _waits_on_disk(self) -> bool:
+        return self.spool is not None and self.spool.waiting
 
     def shutdown(self, deadline: float) -> None:
-        """Flush within the deadline, then drop and count the rest."""
-        self.flush(deadline)
+        """Flush, put on disk what is left, and drop and count the rest; all within the deadline."""
+        left = max(0.0, deadline - monotonic())
+        self.flush(deadline if self.spool is None else deadline - min(_SPILL_SECONDS, left / 2))
         with self._changed:
             self._closing = True
-            while self._queue:
-                self._drop(0, "shutdown")
+            rest = list(self._queue)[int(self._writing) :]
             self._changed.notify_all()
+        if rest and self.spool is not None:
+            within(deadline, {f"spool.{self.signal}": lambda: self._keep(rest)})
+        before = self.dropped["shutdown"]
+        with self._changed:
+            while len(self._queue) > int(self._writing):
+                self._drop(-1, "shutdown")
+        self._outage.ended(len(rest), self.dropped["shutdown"] - before, self._directory)
         if self._thread is None:
-            self._transport.close()
+            self._end()
+
+    def _keep(self, rest: list[Batch]) -> None:
+        """On a thread for this, since the sender's own may be in the middle of an export."""
+        for batch in rest:
+            if not self._write(batch):
+                break
+
+    def _write(self, batch: Batch) -> bool:
+        """Move a batch from memory to disk."""
+        written = False
+        if self.spool is not None:
+            with guard(f"spool.{self.signal}"):
+                written = self.spool.write(Frame(batch.payload, batch.items, batch.created))
+        with self._changed:
+            for index, waiting in enumerate(self._queue if written else ()):
+                if waiting is batch:
+                    self._pop(index)
+                    break
+            self._changed.notify_all()
+        return written
+
+    # -- the thread
 
     def _run(self) -> None:
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003 - a context value
         backoff = 0.0
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closing)
-                if self._closing:
-                    break
+        while self._wait():
             backoff = self._send_first(backoff)
+        self._end()
+
+    def _end(self) -> None:
         self._transport.close()
+        if self.spool is not None:
+            self.spool.close()
+
+    def _wait(self) -> bool:
+        """Wait until something may leave, or the spool wants to be looked after; False at the end."""
+        with self._changed:
+            left = self._due_in()
+            if left != 0 and not self._closing:
+                self._changed.wait(left)
+            return not self._closing
+
+    def _due_in(self) -> float | None:
+        due_in = None if self.spool is None else self.spool.due_in
+        if self._queue and (due_in is None or not self._in_order):
+            return 0.0
+        if due_in is not None:
+            return 0.0 if monotonic() < self._hurry else due_in
+        return None if self.spool is None else _LOOK_SECONDS
 
     def _send_first(self, backoff: float) -> float:
-        """Send the oldest batch, and wait when it has to be sent again; returns how long that wait was to be."""
-        with self._changed:
-            if not self._queue:
-                return 0.0
-            batch, self._busy = self._queue[0], True
+        """Send the next batch, and wait when it has to be sent again; returns how long that wait was to be."""
+        batch = self._take()
+        if batch is None:
+            return backoff
         answer = Answer(Result.FAILURE, reason="the exporter failed")
         with guard(f"export.{self.signal}"):
             answer = self._transport.send(batch.payload, self._remaining())
-        with self._changed:
-            self._settle(batch, answer)
-        self._tell(answer)  # not under the lock: handlers of the app may take it
+        self._settle(batch, answer)
+        on_disk = answer.result is Result.RETRY and self._spill()
+        if answer.result is Result.SUCCESS:  # not under the lock: handlers of the app may take it
+            self._outage.delivered(answer, behind=self._waits_on_disk)
+        else:
+            self._outage.failed(answer.reason, self._directory if on_disk else "")
         with self._changed:
             self._busy = False
+            self._taken = None
+            asked = self._hurry
             self._changed.notify_all()
-            if answer.result is not Result.RETRY:
-                return 0.0
-            backoff = answer.retry_after or min(_MAX_BACKOFF, max(_FIRST_BACKOFF, backoff * 2))
-            self._pause(backoff, answer.retry_after or _HURRIED_BACKOFF)
+        if answer.result is not Result.RETRY:
+            return 0.0
+        backoff = answer.retry_after or min(_MAX_BACKOFF, max(_FIRST_BACKOFF, backoff * 2))
+        self._pause(asked, backoff, answer.retry_after or _HURRIED_BACKOFF)
         return backoff
+
+    def _take(self) -> Batch | None:
+        """The next batch: those on disk and those in memory take turns, so that fresh ones do not wait for old ones."""
+        frame = self._from_disk()
+        with self._changed:
+            self._disks_turn = frame is None
+            batch = None
+            if frame is not None:
+                batch = Batch(frame.payload, frame.items, len(frame.payload), frame.created)
+            elif self._queue and not (self._in_order and self._waits_on_disk):
+                batch = self._taken = self._first_young()
+            self._busy = batch is not None
+            self._changed.notify_all()
+            return batch
+
+    def _from_disk(self) -> Frame | None:
+        spool = self.spool
+        if spool is None:
+            return None
+        with guard(f"spool.{self.signal}"):
+            spool.look()
+            turn = self._in_order or self._disks_turn or not self._queue
+            return spool.first() if turn and (spool.due_in == 0 or monotonic() < self._hurry) else None
+        spool.close()  # it failed: the files are left as they are
+        return None
+
+    def _first_young(self) -> Batch | None:
+        """The oldest batch in memory that the stores may still take."""
+        while self._queue:
+            batch = self._queue[0]
+            if self.spool is None or batch.created > time() - self.spool.limits.max_age:
+                return batch
+            self._drop(0, "too_old")
+        return None
 
     def _remaining(self) -> float:
         left = self._hurry - monotonic()
+        if left > 0 and self.spool is not None:
+            left -= min(_SPILL_SECONDS, left / 4)  # so that who flushes need not wait for the disk
         return min(self._timeout, left) if left > 0 else self._timeout
-
-    def _pause(self, backoff: float, hurried: float) -> None:
-        """Wait before a retry; a flush that begins meanwhile retries at once, then after the hurried time."""
-        asked = self._hurry
-        left = asked - monotonic()
-        if left > 0:
-            self._changed.wait_for(lambda: self._closing, min(hurried, left))
-        else:
-            self._changed.wait_for(lambda: self._closing or self._hurry != asked, backoff)
 
     def _settle(self, batch: Batch, answer: Answer) -> None:
         """Count the answer, and forget the batch unless it is to be sent again."""
         self.exports[answer.result.value] += 1
-        waits = bool(self._queue) and self._queue[0] is batch  # not so after a shutdown
-        if answer.result is Result.RETRY or not waits:
+        self._failing = answer.result is Result.RETRY
+        if self._failing:
             return
-        self._queue.popleft()
-        self._bytes -= batch.size
-        for cause, items in lost(answer, batch.items).items():
-            self.dropped[cause] += items
+        with self._changed:
+            in_memory = self._taken is batch
+            waits = bool(self._queue) and self._queue[0] is batch  # not so after a shutdown
+            if waits:
+                self._pop(0)
+            if waits or not in_memory:
+                self.dropped.update(lost(answer, batch.items))
+        if self.spool is not None and not in_memory:
+            with guard(f"spool.{self.signal}"):
+                self.spool.done()
 
-    def _tell(self, answer: Answer) -> None:
-        """One line when deliveries begin to fail, one when they work again."""
-        if answer.result is Result.SUCCESS:
-            if self._lost:
-                _logger.warning("%s are delivered again", self.signal)
-            self._lost = False
-            self._tell_of_part(answer)
-        elif not self._lost and monotonic() >= self._quiet_until:
-            self._lost = True
-            self._quiet_until = monotonic() + _QUIET_SECONDS
-            _logger.warning("%s can't be delivered: %s; the application goes on", self.signal, answer.reason)
+    def _spill(self) -> bool:
+        """Put on disk what is in memory; False when it has to wait there."""
+        if self.spool is None:
+            return False
+        while True:
+            with self._changed:
+                if self._closing or not self._queue:
+                    return not self._queue
+                batch = self._taken = self._queue[0]
+                self._writing = True
+            written = self._write(batch)
+            with self._changed:
+                self._taken, self._writing = None, False
+            if not written:
+                return False
 
-    def _tell_of_part(self, answer: Answer) -> None:
-        """One line a minute when the receiver has words for what it took, or took only a part."""
-        if (answer.reason or answer.lost) and monotonic() >= self._words_until:
-            self._words_until = monotonic() + _QUIET_SECONDS
-            what = "but not all of them" if answer.lost else "and the receiver says"
-            _logger.warning("%s are delivered, %s: %s", self.signal, what, answer.reason)
+    def _pause(self, asked: float, backoff: float, hurried: float) -> None:
+        """Wait before a retry; what comes meanwhile goes to disk. A flush that begins meanwhile retries at once.
+
+        During a flush, what can't go to disk is retried after the hurried time.
+        """
+        until = monotonic() + backoff
+        while self._spill():
+            if self._thread is None:
+                return
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._closing or self._queue or self._hurry != asked, until - monotonic()
+                )
+                if self._closing or self._hurry != asked or monotonic() >= until:
+                    return
+        with self._changed:
+            left = asked - monotonic()
+            if left > 0:
+                self._changed.wait_for(lambda: self._closing, min(hurried, left))
+            else:
+                self._changed.wait_for(lambda: self._closing or self._hurry != asked, until - monotonic())

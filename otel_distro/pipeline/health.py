@@ -26,7 +26,17 @@ _NO_DROPS = dict.fromkeys(
         *(
             (signal, cause)
             for signal in own.SIGNAL.values
-            for cause in ("buffer_full", "queue_full", "refused", "rejected", "too_large", "shutdown")
+            for cause in (
+                "buffer_full",
+                "queue_full",
+                "refused",
+                "rejected",
+                "too_large",
+                "shutdown",
+                "spool_full",
+                "too_old",
+                "unreadable",
+            )
         ),
         *(("traces", cause) for cause in ("undecided_budget", "keep_limit", "sampled")),
     ],

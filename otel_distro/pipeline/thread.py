@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from functools import partial
 from threading import Condition, Thread, current_thread
 from time import monotonic, perf_counter_ns, sleep
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 from opentelemetry.trace import SpanKind
 
+from otel_distro.exporter.deadline import within
 from otel_distro.guard import guard
 from otel_distro.logs.limit import limiter
 from otel_distro.logs.severity import severity
@@ -42,6 +44,8 @@ _RECORD_BYTES = 1024
 _ERROR = 17
 _STILL_ENDING = 10.0
 _LAST_TRY_MILLIS = 200
+_SPILL_MILLIS = 300
+"""Of a shutdown's time, what is kept for putting on disk what could not be sent."""
 _CLIENT = SpanKind.CLIENT
 _CHUNK = 8
 """Records between two looks at the clock."""
@@ -206,10 +210,9 @@ class Worker:
         settled = self.settle(deadline, export=True) if self._thread is not None or self._buffer else True
         with guard("pipeline.flush"):
             self.on_flush(deadline)
-        senders = [exporter.flush(deadline) for exporter in self.outputs.exporters]
-        if self.outputs.reader is not None:
-            senders.append(self.outputs.reader.sender.flush(deadline))
-        flushed = settled and all(senders)
+        own = () if self.outputs.reader is None else (self.outputs.reader.sender,)
+        flushes = [partial(one.flush, deadline) for one in (*self.outputs.exporters, *own)]
+        flushed = within(deadline, {f"flush.{number}": flush for number, flush in enumerate(flushes)}) and settled
         self._gave_up = float("-inf") if flushed else monotonic()
         return flushed
 
@@ -238,7 +241,7 @@ class Worker:
         if monotonic() - self._gave_up < _STILL_ENDING:
             timeout_millis = min(timeout_millis, _LAST_TRY_MILLIS)
         deadline = monotonic() + timeout_millis / 1000
-        self.flush(timeout_millis)
+        self.flush(timeout_millis - min(_SPILL_MILLIS, timeout_millis // 4))
         self.closed = True
         self._room = 0
         for exporter in self.outputs.exporters:

@@ -20,6 +20,9 @@ CAUSE = Attribute(
         "sampled",
         "shutdown",
         "encode",
+        "spool_full",
+        "too_old",
+        "unreadable",
     ),
 )
 RESULT = Attribute("otel_distro.export.result", "How an export ended", values=("success", "retry", "failure"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -37,6 +38,18 @@ def server() -> Iterator[OtlpServer]:
     """A collector on a free port."""
     with OtlpServer().running() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def lines() -> Iterator[list[str]]:
+    """What the distribution logged."""
+    found: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("otel_distro")
+    logger.addHandler(handler)
+    yield found
+    logger.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
-from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 
@@ -38,18 +36,6 @@ def to(server: OtlpServer, **more: Any) -> Sender:
     """A sender of traces to this server."""
     otlp = load({"OTEL_EXPORTER_OTLP_ENDPOINT": server.url}).otlp["traces"]
     return Sender("traces", HttpTransport(otlp), more.get("max_bytes", 1 << 20), more.get("timeout", 10))
-
-
-@pytest.fixture(autouse=True)
-def lines(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
-    """What the distribution logged."""
-    found: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("otel_distro")
-    logger.addHandler(handler)
-    yield found
-    logger.removeHandler(handler)
 
 
 def test_batches_leave_in_order(server: OtlpServer) -> None:
