@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from otel_distro import config
 from otel_distro.instrumentation import Instrumentor
-from otel_distro.instrumentation.loguru.sinks import Patch
 from otel_distro.logs.stream import line_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
+
+    from otel_distro.instrumentation.loguru.sinks import Patch
 
 
 class LoguruInstrumentor(Instrumentor):
@@ -30,4 +31,6 @@ class LoguruInstrumentor(Instrumentor):
         self._patch = None
 
     def _hook(self, module: ModuleType, options: dict[str, Any]) -> None:  # noqa: ARG002 - the hook's signature
+        from otel_distro.instrumentation.loguru.sinks import Patch  # most processes have no loguru
+
         self._patch = Patch(module, own_console=line_format(config.current().log_format) != "app")

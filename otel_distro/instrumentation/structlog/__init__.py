@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from otel_distro import config
 from otel_distro.instrumentation import Instrumentor
-from otel_distro.instrumentation.structlog.proxy import replace_proxy
 from otel_distro.logs.stream import line_format
 
 if TYPE_CHECKING:
@@ -30,4 +29,6 @@ class StructlogInstrumentor(Instrumentor):
         self._undo = None
 
     def _hook(self, module: ModuleType, options: dict[str, Any]) -> None:  # noqa: ARG002 - the hook's signature
+        from otel_distro.instrumentation.structlog.proxy import replace_proxy  # most processes have no structlog
+
         self._undo = replace_proxy(module, own_console=line_format(config.current().log_format) != "app")
