@@ -56,6 +56,8 @@ class Trial:
         self._meanwhile = meanwhile
         self._random = random.Random(f"{case.name} {venue.seed}")
         self.ledger = Ledger(folder / "journal")
+        self.ending = 0.0
+        """Seconds from the end's signal to the end."""
         self.outcome = Outcome(case.name, self.ledger)
         if not bare:
             venue.rows.append(self.outcome)
@@ -69,19 +71,20 @@ class Trial:
         self.server = Server(command, folder, self._is_ready(), self._environment(folder), working_folder=folder)
 
     def _environment(self, folder: Path) -> dict[str, str]:
-        path = f"{_PROGRAMS}:{environment()['PATH']}"
-        return environment(
-            PATH=path,
-            PYTHONPATH=str(ROOT),
-            OTEL_EXPORTER_OTLP_ENDPOINT=self.station.grpc_endpoint if self.case.grpc else self.station.endpoint,
-            OTEL_EXPORTER_OTLP_PROTOCOL="grpc" if self.case.grpc else "http/protobuf",
-            OTEL_SERVICE_NAME=self.service,
-            OTEL_METRIC_EXPORT_INTERVAL="1000",
-            OTEL_EXPERIMENTAL_RESOURCE_DETECTORS="process",
-            OTEL_DISTRO_CACHE_DIR=str(folder / "cache"),
-            **{JOURNAL_VARIABLE: str(self.ledger.file), BROKER_VARIABLE: self._broker, QUEUE_VARIABLE: self.service},
-            **self.case.environment,
-        )
+        own = {
+            "PATH": f"{_PROGRAMS}:{environment()['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.station.grpc_endpoint if self.case.grpc else self.station.endpoint,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc" if self.case.grpc else "http/protobuf",
+            "OTEL_SERVICE_NAME": self.service,
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "process",
+            "OTEL_DISTRO_CACHE_DIR": str(folder / "cache"),
+            JOURNAL_VARIABLE: str(self.ledger.file),
+            BROKER_VARIABLE: self._broker,
+            QUEUE_VARIABLE: self.service,
+        }
+        return environment(**(own | self.case.environment))
 
     def _is_ready(self) -> Callable[[], bool]:
         if self.case.load.paths:
@@ -91,8 +94,7 @@ class Trial:
     def run(self) -> None:
         """Do all of it."""
         self.end()
-        self.station.settle()
-        self._compare()
+        self.compare()
 
     def end(self) -> None:
         """Do what needs no telemetry: the processes' beginning, work and end, with their exit code."""
@@ -125,7 +127,9 @@ class Trial:
                 os.kill(process, self.case.end)
             if self.case.end is signal.SIGKILL:
                 self.outcome.until = time.time() - _BATCH_SECONDS
+        began = time.monotonic()
         code = self.server.process.wait(_TIMEOUT)
+        self.ending = time.monotonic() - began
         assert code in self.case.codes, f"ended with {code}, not {self.case.codes}:\n{self.server.text[-3000:]}"
 
     def wait_for_items(self, count: int, timeout: float = _TIMEOUT) -> None:
@@ -137,7 +141,26 @@ class Trial:
 
         wait_for(enough, lambda: f"{count} items, have {len(self.ledger.done)}", timeout)
 
-    def _compare(self) -> None:
+    def succeed(self) -> None:
+        """Start the same program again, with nothing to do, until all that its predecessor did has arrived."""
+        service, done = self.station.arrivals.of(self.service), self.ledger.done.keys()
+
+        def arrived() -> bool:
+            self.station.arrivals.read()
+            return done <= service.spans.keys() and done <= service.lines.keys()
+
+        self.server.start()
+        try:
+            wait_for(arrived, lambda: f"{len(done)} items, {len(done - service.spans.keys())} of the spans missing")
+            self.server.process.send_signal(signal.SIGTERM)
+            self.server.process.wait(_TIMEOUT)
+        finally:
+            self.server.stop(signal.SIGKILL)
+        self.ledger.read()
+
+    def compare(self) -> None:
+        """Compare what arrived until now with the journal."""
+        self.station.settle()
         service, outcome = self.station.arrivals.of(self.service), self.outcome
         if outcome.sent < ITEMS:
             outcome.problems.append(f"only {outcome.sent} items were done:\n{self.server.text[-3000:]}")
