@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _logger = logging.getLogger("otel_distro")
+
+FAULT = Exception
+"""What code of ours may fail with: `except FAULT as fault: report(...)` is a guard that costs a hot path nothing."""
 
 failures: dict[str, int] = {}
 """How often each guarded place failed, by its name; read by the self-metrics."""
@@ -52,4 +56,5 @@ def report(where: str, error: BaseException | None) -> None:
     seen = failures.get(where, 0)
     failures[where] = seen + 1
     if not seen:
-        _logger.warning("telemetry failed in %s, the application goes on: %r", where, error, exc_info=error)
+        with suppress(Exception):  # a handler or filter of the app's may fail, too
+            _logger.warning("telemetry failed in %s, the application goes on: %r", where, error, exc_info=error)

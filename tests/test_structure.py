@@ -82,6 +82,18 @@ def test_only_the_guard_swallows_every_exception() -> None:
     assert [place for place in found if not place.startswith("guard.py:")] == []
 
 
+def test_a_fault_caught_on_a_hot_path_is_reported() -> None:
+    """Whoever says `except FAULT as fault` reports it, first of all, as `with guard(...)` would."""
+    caught = [
+        (f"{name}:{node.lineno}", node.body[0])
+        for name, module in modules().items()
+        for node in ast.walk(module)
+        if isinstance(node, ast.ExceptHandler) and isinstance(node.type, ast.Name) and node.type.id == "FAULT"
+    ]
+    assert caught
+    assert [place for place, first in caught if not ast.unparse(first).startswith("report(")] == []
+
+
 def test_instruments_come_from_the_catalogue() -> None:
     """Outside of the pipeline, whoever creates an instrument takes its name from a declared metric."""
     found = [

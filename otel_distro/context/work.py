@@ -7,6 +7,7 @@ from time import time_ns
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from otel_distro.guard import FAULT, report
 from otel_distro.semconv.attributes import REQUEST_ID, TENANT_ID, USER_TIER
 
 if TYPE_CHECKING:
@@ -64,6 +65,13 @@ def bind(*, user: object = None, session: object = None, tier: str | None = None
 
     From here on every log record, and the root span, carries it. Outside of a request it holds for the current context.
     """
+    try:
+        _bind(user, session, tier, tenant)
+    except FAULT as fault:
+        report("context.bind", fault)
+
+
+def _bind(user: object, session: object, tier: str | None, tenant: str | None) -> None:
     fields: dict[str, str] = {}
     if user is not None:
         fields.update(_identity.pseudonym("user", str(user)))

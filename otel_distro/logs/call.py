@@ -14,7 +14,6 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_distro.context.work import current_fields
 from otel_distro.errors.record import Recorded, exception_attributes, exception_type, mark, recorded
-from otel_distro.guard import guard
 from otel_distro.logs.value import IDS, yield_names
 from otel_distro.record import HANDOVER, Discard, Fixed
 from otel_distro.semconv.attributes import EXCEPTION_TYPE
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from otel_distro.logs.formatted import Formatted
     from otel_distro.record import LogRecord, Value
 
-_GUARD = guard("logs.call")
 _SUPPRESS_PLAIN = "suppress_instrumentation"
 
 
@@ -43,7 +41,7 @@ THREAD = _Thread()
 
 def wanted() -> bool:
     """True when a pipeline takes records, and our own work on another call is not what logs now."""
-    return type(HANDOVER.sink) is not Discard and not THREAD.busy
+    return HANDOVER.sink.__class__ is not Discard and not THREAD.busy
 
 
 class Call:
@@ -76,15 +74,21 @@ class Call:
         self.console = self.console or console
         self.attributes = attributes or self.attributes
 
+    def withdraw(self) -> None:
+        """There is no such call after all."""
+        THREAD.call = self.outer
+
     def leave(self) -> None:
-        """The call is over: hand its record over, or leave that to the call that it was passed on from."""
+        """The call is over: hand its record over, or leave that to the call that it was passed on from.
+
+        Whoever calls guards.
+        """
         THREAD.call = self.outer
         THREAD.busy = True
         try:
-            with _GUARD:
-                built = self.build()
-                if built is not None and (self.outer is None or not self._merged(built[0])):
-                    deliver(*(self._restricted(*built) if self.formatted else built))
+            built = self.build()
+            if built is not None and (self.outer is None or not self._merged(built[0])):
+                deliver(*(self._restricted(*built) if self.formatted else built))
         finally:
             THREAD.busy = False
 

@@ -14,7 +14,6 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from otel_distro.context.identity import hashed
 from otel_distro.context.work import CURRENT
 from otel_distro.errors.record import exception_type, record_exception
-from otel_distro.guard import guard
 from otel_distro.instrumentation.asgi.inbound import request_id_of
 from otel_distro.instrumentation.asgi.query import MAX_TEXT, without_secrets
 from otel_distro.instrumentation.asgi.response_headers import ADDED, identified
@@ -45,12 +44,10 @@ _CONTROL = (CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
 _CANCELLED = {("trio", "Cancelled"), ("trio._core._exceptions", "Cancelled")}
 _GONE = _CANCELLED | {("starlette.requests", "ClientDisconnect"), ("starlette.websockets", "WebSocketDisconnect")}
 _SERVER_ERROR = 500
-_FINISH = guard("asgi.finish")
-_RECORD = guard("asgi.exception")
 
 
 class Observation:
-    """One request or connection: a server span that is current, and its work, from `begin` to `end`.
+    """One request or connection: a server span that is current, and its work, from `begin` to `end`; `watched` guards.
 
     The span lasts until the last byte was sent. It is handed over when the application returns, so that a
     background task (which Starlette runs before that) runs inside of it, and an exception after the response
@@ -115,18 +112,16 @@ class Observation:
         """Remember, and record once, what left the application."""
         self.error = error
         if not self._left(error) and not _is_control(error):
-            with _RECORD:
-                record_exception(error, self.record_scope)
+            record_exception(error, self.record_scope)
 
     def end(self) -> None:
         """Hand over the span and leave the context as it was."""
-        with _FINISH:
-            try:
-                self.finish()
-            finally:
-                detach(self._context_token)
-                CURRENT.reset(self._work_token)
-        self.error = None  # its traceback refers to the frame that refers to us
+        try:
+            self.finish()
+        finally:
+            detach(self._context_token)
+            CURRENT.reset(self._work_token)
+            self.error = None  # its traceback refers to the frame that refers to us
 
     def finish(self) -> None:
         """End span and work."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import time_ns
 from typing import TYPE_CHECKING
 
-from otel_distro.guard import guard
+from otel_distro.guard import FAULT, report
 from otel_distro.instrumentation.asgi.active import Active
 from otel_distro.instrumentation.asgi.inbound import content_length
 from otel_distro.instrumentation.asgi.observation import Observation, is_gone, request_attributes
@@ -35,7 +35,6 @@ _EVENT_STREAM = b"text/event-stream"
 _ORIGINAL = METHOD_ORIGINAL.key
 _REQUEST_SIZE, _RESPONSE_SIZE = REQUEST_SIZE.key, RESPONSE_SIZE.key
 _FIRST_BYTE, _STREAMING = FIRST_BYTE.key, STREAMING.key
-_ANSWER = guard("asgi.response_headers")
 _MAX_METHOD = 64
 
 
@@ -84,32 +83,29 @@ class ServerRequest(Observation):
                 self._parts += 1
             if not message.get("more_body"):
                 await self._send(message)
-                self._complete()
+                self.ended = time_ns()
+                ACTIVE.discard(self)
                 return
             if body and not self._first:
                 self._first = time_ns()
         elif kind == "http.response.start":
-            message = self._answer(message)
+            try:
+                message = self._answer(message)
+            except FAULT as fault:
+                report("asgi.response_headers", fault)
         await self._send(message)
         if kind == "http.response.pathsend":
-            self._complete()
+            self.ended = time_ns()
+            ACTIVE.discard(self)
 
     def _answer(self, message: Message) -> Message:
-        with _ANSWER:
-            status = message["status"]
-            self.status = int(status)
-            headers = self.identify(message.get("headers") or ())
-            return {**message, "headers": headers}
-        return message
+        self.status = int(message["status"])
+        return {**message, "headers": self.identify(message.get("headers") or ())}
 
     def _is_event_stream(self) -> bool:
         return any(
             header[0] == b"content-type" and header[1].startswith(_EVENT_STREAM) for header in self._headers_sent
         )
-
-    def _complete(self) -> None:
-        self.ended = time_ns()
-        ACTIVE.discard(self)
 
     def outcome(self) -> Exact:
         """Sizes, and for a streamed response the time until its first byte."""

@@ -6,6 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from otel_distro.context.work import Work
+from otel_distro.guard import FAULT, report
 from otel_distro.instrumentation.asgi.scope import MARK
 
 if TYPE_CHECKING:
@@ -35,9 +36,12 @@ def noting_route(handle: Handle) -> Handle:
 
     @wraps(handle)
     def noted(self: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        work = scope.get(MARK)
-        if work is not None:
-            work.route = work.prefix + self.path_format
+        try:
+            work = scope.get(MARK)
+            if work is not None:
+                work.route = work.prefix + self.path_format
+        except FAULT as fault:
+            report("asgi.route", fault)
         return handle(self, scope, receive, send)
 
     return noted
@@ -48,11 +52,14 @@ def noting_included_route(handle: Handle) -> Handle:
 
     @wraps(handle)
     def noted(self: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        work = scope.get(MARK)
-        if work is not None:
-            effective: Any = (scope.get("fastapi") or {}).get("effective_route_context")
-            included = effective is not None and effective.original_route is self
-            work.route = work.prefix + (effective if included else self).path_format
+        try:
+            work = scope.get(MARK)
+            if work is not None:
+                effective: Any = (scope.get("fastapi") or {}).get("effective_route_context")
+                included = effective is not None and effective.original_route is self
+                work.route = work.prefix + (effective if included else self).path_format
+        except FAULT as fault:
+            report("asgi.route", fault)
         return handle(self, scope, receive, send)
 
     return noted
@@ -63,10 +70,13 @@ def noting_mount(handle: Handle) -> Handle:
 
     @wraps(handle)
     def noted(self: Any, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        work = scope.get(MARK)
-        if work is not None:
-            work.prefix += self.path_format.removesuffix(_REST)
-            work.route = None if self.routes else work.prefix + _REST
+        try:
+            work = scope.get(MARK)
+            if work is not None:
+                work.prefix += self.path_format.removesuffix(_REST)
+                work.route = None if self.routes else work.prefix + _REST
+        except FAULT as fault:
+            report("asgi.route", fault)
         return handle(self, scope, receive, send)
 
     return noted

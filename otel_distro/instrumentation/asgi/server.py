@@ -6,7 +6,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from otel_distro.guard import guard
+from otel_distro.guard import FAULT, guard, report
 from otel_distro.instrumentation.asgi.excluded import Excluded, suppressed, url_of
 from otel_distro.instrumentation.asgi.options import server_options
 from otel_distro.instrumentation.asgi.request import ServerRequest
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 UPSTREAM_FLAG = "_is_instrumented_by_opentelemetry"
 """Attribute by which upstream says that an app has been instrumented by a call for it."""
 _OPTIONS = "_otel_distro_options"
-_BEGIN = guard("asgi.begin")
+_FAILED = guard("asgi.failed")
 _UPSTREAM_MIDDLEWARE = "opentelemetry.instrumentation.asgi"
 
 
@@ -101,18 +101,25 @@ def watched(original: Call, options_of: Callable[[Any], ServerOptions | None]) -
     async def call(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = None
         if MARK not in scope:
-            with _BEGIN:
+            try:
                 exchange = begin(options_of(self), scope)
+                if exchange is not None:
+                    receive, send = exchange.channels(receive, send)
+            except FAULT as fault:
+                report("asgi.begin", fault)
         if exchange is None:
             await original(self, scope, receive, send)
             return
-        receive, send = exchange.channels(receive, send)
         try:
             await original(self, scope, receive, send)
         except BaseException as error:
-            exchange.failed(error)
+            with _FAILED:
+                exchange.failed(error)
             raise
         finally:
-            exchange.end()
+            try:
+                exchange.end()
+            except FAULT as fault:
+                report("asgi.end", fault)
 
     return call

@@ -25,7 +25,7 @@ INTERNAL_ERROR = 1011
 NORMAL = 1000
 FORBIDDEN = 403
 """Status that the server answers when the application closes before it accepted."""
-_ANSWER = guard("asgi.websocket_headers")
+_ANSWER, _CLOSED = guard("asgi.websocket_headers"), guard("asgi.websocket_closed")
 
 
 class ServerConnection(Observation):
@@ -55,7 +55,8 @@ class ServerConnection(Observation):
         if kind == "websocket.receive":
             self._received += 1
         elif kind == "websocket.disconnect":
-            self._closed(message.get("code") or NO_STATUS)
+            with _CLOSED:
+                self._closed(message.get("code") or NO_STATUS)
         return message
 
     async def send(self, message: Message) -> None:
@@ -66,18 +67,18 @@ class ServerConnection(Observation):
             self._sent += 1
             return
         if kind in ("websocket.accept", "websocket.http.response.start"):
-            message = self._answer(message)
+            with _ANSWER:
+                message = self._answer(message)
         await self._send(message)
         if kind == "websocket.accept":
             self._accepted = True
         elif kind == "websocket.close":
-            self._closed(message.get("code") or NORMAL)
+            with _CLOSED:
+                self._closed(message.get("code") or NORMAL)
 
     def _answer(self, message: Message) -> Message:
-        with _ANSWER:
-            self.status = message.get("status")
-            return {**message, "headers": self.identify(message.get("headers") or ())}
-        return message
+        self.status = message.get("status")
+        return {**message, "headers": self.identify(message.get("headers") or ())}
 
     def _closed(self, code: int) -> None:
         """The first close counts; before the handshake was accepted it is a refusal."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
 _baggage = W3CBaggagePropagator()
+_FAILED, _OVER = guard("celery.publish.failed"), guard("celery.publish.over")
 
 
 class Sender:
@@ -74,19 +75,25 @@ class Publication:
                 span = self._start(name, message, options)
         if span is None:
             return self._send(producer, name, message, *more, **options)
-        here = trace.set_span_in_context(span)
+        token = None
         with guard("celery.publish.headers"):
+            here = trace.set_span_in_context(span)
+            token = context_api.attach(here)
             options["headers"] = headers_out(options.get("headers"), here)
-        token = context_api.attach(here)
         try:
             return self._send(producer, name, message, *more, **options)
         except BaseException as error:
-            span.set_attribute(ERROR_TYPE.key, exception_type(error))
-            span.set_status(Status(StatusCode.ERROR))
+            with _FAILED:
+                span.set_attribute(ERROR_TYPE.key, exception_type(error))
+                span.set_status(Status(StatusCode.ERROR))
             raise
         finally:
-            context_api.detach(token)
-            span.end()
+            with _OVER:
+                try:
+                    span.end()
+                finally:
+                    if token is not None:
+                        context_api.detach(token)
 
     def _start(self, name: str, message: Any, options: Mapping[str, Any]) -> trace.Span:
         headers, properties = message[0], message[1]

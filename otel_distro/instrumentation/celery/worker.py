@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     _Hold = tuple[Token[Context], Token[Work | None]]
 
-_ENTER = guard("celery.worker")
+_ENTER, _LEAVE = guard("celery.worker.enter"), guard("celery.worker.leave")
 _METHODS = ("on_timeout", "on_failure", "revoked")
 """Of a worker's request: those that log."""
 
@@ -71,11 +71,14 @@ class Worker:
 
             @wraps(handler)
             def handle(message: Any, *more: Any, **named: Any) -> Any:
-                hold = self._hold(lambda: message.headers)
+                hold = None
+                with _ENTER:
+                    hold = self._hold(lambda: message.headers)
                 try:
                     return handler(message, *more, **named)
                 finally:
-                    _let_go(hold)
+                    with _LEAVE:
+                        _let_go(hold)
 
             return handle
 
@@ -84,24 +87,26 @@ class Worker:
     def _method(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(original)
         def method(request: Any, *args: Any, **named: Any) -> Any:
-            hold = self._hold(lambda: request.request_dict)
+            hold = None
+            with _ENTER:
+                hold = self._hold(lambda: request.request_dict)
             try:
                 return original(request, *args, **named)
             finally:
-                _let_go(hold)
+                with _LEAVE:
+                    _let_go(hold)
 
         return method
 
     def _hold(self, headers: Callable[[], Mapping[str, Any] | None]) -> _Hold | None:
         """Nothing to do when a span is current: it is this message's, within its handler."""
-        with _ENTER:
-            here = context_api.get_current()
-            held = trace.get_current_span(here).get_span_context().is_valid
-            if self._active and not held and not here.get(_SUPPRESS_INSTRUMENTATION_KEY):
-                found = headers()
-                parent, work = parent_in(found), work_in(found)
-                return context_api.attach(parent), CURRENT.set(work)
-        return None
+        here = context_api.get_current()
+        held = trace.get_current_span(here).get_span_context().is_valid
+        if not self._active or held or here.get(_SUPPRESS_INSTRUMENTATION_KEY):
+            return None
+        found = headers()
+        parent, work = parent_in(found), work_in(found)
+        return context_api.attach(parent), CURRENT.set(work)
 
 
 def _let_go(hold: _Hold | None) -> None:

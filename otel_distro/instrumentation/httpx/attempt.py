@@ -10,7 +10,6 @@ from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_distro.errors.record import exception_type
-from otel_distro.guard import guard
 from otel_distro.instrumentation.httpx.url import DEFAULT_PORTS, recordable
 from otel_distro.semconv.attributes import ERROR_TYPE, NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT
 from otel_distro.semconv.http import FULL, METHOD, METHOD_ORIGINAL, METHODS, RESEND_COUNT, STATUS
@@ -31,7 +30,7 @@ _FIRST: tuple[int, tuple[str, ...]] = (0, ())
 
 
 class Attempts:
-    """Begins and ends the spans of attempts."""
+    """Begins and ends the spans of attempts; whoever calls guards."""
 
     __slots__ = ("_excluded", "_request_headers", "_response_headers", "_tracer", "hooks")
 
@@ -44,14 +43,12 @@ class Attempts:
 
     def begin(self, request: Request) -> trace.Span | None:
         """Start the span of an attempt; None where nothing is to be observed."""
-        with guard("httpx.begin"):
-            here = context_api.get_current()
-            if here.get(_SUPPRESS_INSTRUMENTATION_KEY) or here.get(_SUPPRESS_HTTP_INSTRUMENTATION_KEY):
-                return None
-            if self._excluded is not None and self._excluded.search(str(request.url)):
-                return None
-            return self._start(request)
-        return None
+        here = context_api.get_current()
+        if here.get(_SUPPRESS_INSTRUMENTATION_KEY) or here.get(_SUPPRESS_HTTP_INSTRUMENTATION_KEY):
+            return None
+        if self._excluded is not None and self._excluded.search(str(request.url)):
+            return None
+        return self._start(request)
 
     def _start(self, request: Request) -> trace.Span:
         url, method = request.url, request.method
@@ -76,36 +73,33 @@ class Attempts:
 
     def send_along(self, span: trace.Span, request: Request) -> None:
         """Add the propagators' headers; take back what the attempt before added and this host must not get."""
-        with guard("httpx.send_along"):
-            carrier: dict[str, str] = {}
-            propagate.inject(carrier, trace.set_span_in_context(span))
-            before, sent = request.extensions.get(_EXTENSION, _FIRST)
-            headers = request.headers
-            for key in sent:
-                if key not in carrier:
-                    headers.pop(key, None)
-            for key, value in carrier.items():
-                headers[key] = value
-            request.extensions[_EXTENSION] = (before + 1, tuple(carrier))
+        carrier: dict[str, str] = {}
+        propagate.inject(carrier, trace.set_span_in_context(span))
+        before, sent = request.extensions.get(_EXTENSION, _FIRST)
+        headers = request.headers
+        for key in sent:
+            if key not in carrier:
+                headers.pop(key, None)
+        for key, value in carrier.items():
+            headers[key] = value
+        request.extensions[_EXTENSION] = (before + 1, tuple(carrier))
 
     def failed(self, span: trace.Span, error: BaseException) -> None:
         """End the span of an attempt that got no response."""
-        with guard("httpx.failed"):
-            span.set_attribute(ERROR_TYPE.key, exception_type(error))
-            span.set_status(_ERROR)
+        span.set_attribute(ERROR_TYPE.key, exception_type(error))
+        span.set_status(_ERROR)
         span.end()
 
     def answered(self, span: trace.Span, response: Response) -> None:
         """Say how an attempt was answered; for a client 4xx is an error as 5xx is. The caller ends the span."""
-        with guard("httpx.answered"):
-            status = response.status_code
-            attributes: dict[str, AttributeValue] = {STATUS.key: status}
-            version = _VERSIONS.get(response.extensions.get("http_version", b""))
-            if version is not None:
-                attributes[NETWORK_PROTOCOL_VERSION.key] = version
-            if status >= 400:  # noqa: PLR2004 - where errors begin in HTTP
-                attributes[ERROR_TYPE.key] = str(status)
-                span.set_status(_ERROR)
-            if self._response_headers is not None:
-                attributes.update(self._response_headers.attributes(response.headers.raw))
-            span.set_attributes(attributes)
+        status = response.status_code
+        attributes: dict[str, AttributeValue] = {STATUS.key: status}
+        version = _VERSIONS.get(response.extensions.get("http_version", b""))
+        if version is not None:
+            attributes[NETWORK_PROTOCOL_VERSION.key] = version
+        if status >= 400:  # noqa: PLR2004 - where errors begin in HTTP
+            attributes[ERROR_TYPE.key] = str(status)
+            span.set_status(_ERROR)
+        if self._response_headers is not None:
+            attributes.update(self._response_headers.attributes(response.headers.raw))
+        span.set_attributes(attributes)

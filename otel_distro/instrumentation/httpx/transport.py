@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from otel_distro.guard import guard
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 SYNC, ASYNC = "handle_request", "handle_async_request"
 _PLAIN = "_otel_distro_plain"
+_BEGIN, _SEND_ALONG = guard("httpx.begin"), guard("httpx.send_along")
+_FAILED, _ANSWERED = guard("httpx.failed"), guard("httpx.answered")
 
 
 def wrap_sync(attempts: Attempts, original: Handle) -> Handle:
@@ -25,21 +29,28 @@ def wrap_sync(attempts: Attempts, original: Handle) -> Handle:
 
     @wraps(original)
     def handle_request(transport: Any, request: Request) -> Response:
-        span = attempts.begin(request)
+        span = None
+        with _BEGIN:
+            span = attempts.begin(request)
         if span is None:
             return original(transport, request)
-        if hooks is not None:
-            hooks.before(span, request)
-        attempts.send_along(span, request)
+        with _SEND_ALONG:
+            if hooks is not None:
+                hooks.before(span, request)
+            attempts.send_along(span, request)
         try:
             response = original(transport, request)
         except BaseException as error:
-            attempts.failed(span, error)
+            with _FAILED:
+                attempts.failed(span, error)
             raise
-        attempts.answered(span, response)
-        if hooks is not None:
-            hooks.after(span, request, response)
-        span.end()
+        with _ANSWERED:
+            try:
+                attempts.answered(span, response)
+                if hooks is not None:
+                    hooks.after(span, request, response)
+            finally:
+                span.end()
         return response
 
     return handle_request
@@ -51,21 +62,28 @@ def wrap_async(attempts: Attempts, original: HandleAsync) -> HandleAsync:
 
     @wraps(original)
     async def handle_async_request(transport: Any, request: Request) -> Response:
-        span = attempts.begin(request)
+        span = None
+        with _BEGIN:
+            span = attempts.begin(request)
         if span is None:
             return await original(transport, request)
-        if hooks is not None:
-            await hooks.before_async(span, request)
-        attempts.send_along(span, request)
+        with _SEND_ALONG:
+            if hooks is not None:
+                await hooks.before_async(span, request)
+            attempts.send_along(span, request)
         try:
             response = await original(transport, request)
         except BaseException as error:
-            attempts.failed(span, error)
+            with _FAILED:
+                attempts.failed(span, error)
             raise
-        attempts.answered(span, response)
-        if hooks is not None:
-            await hooks.after_async(span, request, response)
-        span.end()
+        with _ANSWERED:
+            try:
+                attempts.answered(span, response)
+                if hooks is not None:
+                    await hooks.after_async(span, request, response)
+            finally:
+                span.end()
         return response
 
     return handle_async_request

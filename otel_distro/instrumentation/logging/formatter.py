@@ -41,24 +41,20 @@ def run(formatter: Any, record: logging.LogRecord, call: Call) -> None:
     """Learn what the formatter shows of a record, in place of a line that it would have been asked for."""
     kind = kind_of(formatter)
     if kind == EVENT:
-        rendered(lambda: format_event(formatter, record, call, render=False))
+        rendered(lambda: str(telling(formatter, record, call, render=False).format(record)))
     elif kind == TEXT:
         text = rendered(lambda: str(formatter.format(_copy(record))), _template(record))
         call.formatted += (_text(formatter, text, record, None),)
 
 
-def learn(write: Callable[[], Any], formatter: Any, record: logging.LogRecord, call: Call) -> Any:
-    """Let a formatter write for a handler of the app's, and keep what it wrote."""
-    raw = rendered(record.getMessage)
-    text = write()
-    with guard("logging.formatter"):
-        if isinstance(text, str):
-            call.formatted += (_text(formatter, text, record, raw),)
-    return text
+def learn(formatter: Any, text: Any, record: logging.LogRecord, call: Call, raw: str) -> None:
+    """Keep what a formatter wrote for a handler of the app's; `raw` was the message before."""
+    if isinstance(text, str):
+        call.formatted += (_text(formatter, text, record, raw),)
 
 
-def format_event(formatter: Any, record: logging.LogRecord, call: Call, *, render: bool) -> str:
-    """As structlog's `ProcessorFormatter.format`; keeps the values that come to the renderer, its last processor."""
+def telling(formatter: Any, record: logging.LogRecord, call: Call, *, render: bool) -> Any:
+    """A copy of structlog's `ProcessorFormatter` that tells of the values that come to the renderer, its last step."""
     *chain, renderer = formatter.processors
     adds_extras = any(type(step).__name__ == "ExtraAdder" for step in (*(formatter.foreign_pre_chain or ()), *chain))
 
@@ -71,7 +67,7 @@ def format_event(formatter: Any, record: logging.LogRecord, call: Call, *, rende
 
     ours = copy.copy(formatter)
     ours.processors = (*chain, last)
-    return str(ours.format(record))
+    return ours
 
 
 def _text(formatter: Any, text: str, record: logging.LogRecord, raw: str | None) -> FormattedText:

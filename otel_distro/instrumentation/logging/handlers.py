@@ -7,12 +7,12 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from otel_distro.instrumentation.logging.formatter import EVENT, PLAIN, format_event, kind_of, learn, run
+from otel_distro.guard import FAULT, rendered, report
+from otel_distro.instrumentation.logging.formatter import EVENT, PLAIN, TEXT, kind_of, learn, run, telling
 from otel_distro.instrumentation.logging.queued import KEY, is_queue, keep_line, print_kept
 from otel_distro.instrumentation.logging.stdlib import StdlibCall
 from otel_distro.logs.call import THREAD, wanted
 from otel_distro.logs.stream import is_console, is_console_path
-from otel_distro.record import HANDOVER, Discard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,9 +62,12 @@ class Patch:
             try:
                 return original(self, record)
             finally:
-                if patch.without_handlers and not call.console:
-                    call.console = patch.own_console and not has_handlers(self)
-                call.leave()
+                try:
+                    if patch.without_handlers and not call.console:
+                        call.console = patch.own_console and not has_handlers(self)
+                    call.leave()
+                except FAULT as fault:
+                    report("logging.call", fault)
 
         return callHandlers
 
@@ -72,16 +75,25 @@ class Patch:
         patch = self
 
         def handle(self: logging.Handler, record: logging.LogRecord) -> Any:
-            call = THREAD.call
-            if call is None or call.source is not record:
-                if KEY in record.__dict__ and patch.active and type(HANDOVER.sink) is not Discard:
-                    return print_kept(self, record) if writes_to_console(self) else original(self, record)
+            call, ours = THREAD.call, False
+            if call is not None and call.source is not record:
+                call = None
+            try:
+                if patch.active and (call is not None or (KEY in record.__dict__ and wanted())):
+                    ours = writes_to_console(self)
+                    if call is not None and not ours and is_queue(self):
+                        keep_line(record, call)
+            except FAULT as fault:
+                report("logging.handle", fault)
+            if not ours:
                 return original(self, record)
-            if not patch.active or not writes_to_console(self):
-                if patch.active and is_queue(self):
-                    keep_line(record, call)
+            accepted = self.filter(record)
+            try:
+                take_line(self, record, accepted, call)  # type: ignore[arg-type]
+            except FAULT as fault:
+                report("logging.line", fault)
                 return original(self, record)
-            return take_line(self, record, call)  # type: ignore[arg-type]
+            return accepted
 
         return handle
 
@@ -92,29 +104,43 @@ class Patch:
             call = THREAD.call
             if call is None or call.source is not record or not patch.active:
                 return original(self, record)
-            kind = PLAIN if self.formatter is None else kind_of(self.formatter)
-            if kind == PLAIN:
-                return original(self, record)
-            if kind == EVENT:
-                return format_event(self.formatter, record, call, render=True)
-            return learn(lambda: original(self, record), self.formatter, record, call)
+            told: Any = None
+            try:
+                kind = PLAIN if self.formatter is None else kind_of(self.formatter)
+                if kind == EVENT:
+                    told = telling(self.formatter, record, call, render=True)
+                raw = rendered(record.getMessage) if kind == TEXT else ""
+            except FAULT as fault:
+                report("logging.format", fault)
+                kind = PLAIN
+            if told is not None:
+                return told.format(record)
+            text = original(self, record)
+            try:
+                if kind == TEXT:
+                    learn(self.formatter, text, record, call, raw)
+            except FAULT as fault:
+                report("logging.format", fault)
+            return text
 
         return format
 
 
-def take_line(handler: logging.Handler, record: logging.LogRecord, call: StdlibCall) -> Any:
+def take_line(handler: logging.Handler, record: logging.LogRecord, accepted: object, call: StdlibCall | None) -> None:
     """In place of a console handler's own line: one of ours is due, when its filters let the record pass."""
-    accepted = handler.filter(record)
-    if accepted:
-        call.console = True
-        if isinstance(accepted, logging.LogRecord):
-            call.shown = accepted
-        if handler.formatter is not None:
-            run(handler.formatter, call.shown, call)
-        if getattr(handler, "stream", None) is sys.stdout:
-            with suppress(OSError, ValueError):
-                handler.flush()  # as before, what the app printed comes before what it logged
-    return accepted
+    if not accepted:
+        return
+    if call is None:
+        print_kept(handler, record)
+        return
+    if isinstance(accepted, logging.LogRecord):
+        call.shown = accepted
+    if handler.formatter is not None:
+        run(handler.formatter, call.shown, call)
+    if getattr(handler, "stream", None) is sys.stdout:
+        with suppress(OSError, ValueError):
+            handler.flush()  # as before, what the app printed comes before what it logged
+    call.console = True
 
 
 def writes_to_console(handler: logging.Handler) -> bool:

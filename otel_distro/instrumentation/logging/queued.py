@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from otel_distro.guard import guard
 from otel_distro.instrumentation.logging.formatter import run
 from otel_distro.logs.call import THREAD
 from otel_distro.record import HANDOVER, LogRecord
@@ -39,27 +38,23 @@ def keep_line(record: logging.LogRecord, call: Call) -> None:
     """Put what our record is now on the app's record; the request's ids are known in this thread only."""
     THREAD.busy = True
     try:
-        with guard("logging.queue"):
-            made = call.preview()
-            record.__dict__[KEY] = {name: _jsonable(getattr(made, name)) for name in _FIELDS} if made else {}
+        made = call.preview()
+        record.__dict__[KEY] = {name: _jsonable(getattr(made, name)) for name in _FIELDS} if made else {}
     finally:
         THREAD.busy = False
 
 
-def print_kept(handler: logging.Handler, record: logging.LogRecord) -> Any:
+def print_kept(handler: logging.Handler, record: logging.LogRecord) -> None:
     """In place of the line of a listener's console handler: ours, once; it was exported where it was logged."""
-    accepted = handler.filter(record)
     kept = record.__dict__[KEY]
-    if accepted and kept:
+    if kept:
         record.__dict__[KEY] = {}
         line = _Line()
         run(handler.formatter, record, cast("Call", line))
-        with guard("logging.queue"):
-            made = LogRecord(**kept, export=False)
-            for formatted in line.formatted:
-                formatted.restrict(made, None)
-            HANDOVER.sink.log(made)
-    return accepted
+        made = LogRecord(**kept, export=False)
+        for formatted in line.formatted:
+            formatted.restrict(made, None)
+        HANDOVER.sink.log(made)
 
 
 def _jsonable(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from otel_distro.guard import guard
+from otel_distro.guard import FAULT, report
 from otel_distro.instrumentation.loguru.message import MessageCall
 from otel_distro.logs.call import THREAD, wanted
 from otel_distro.logs.stream import is_console
@@ -53,7 +53,10 @@ class Patch:
             try:
                 return original(self, level, from_decorator, tuple(deeper), message, args, kwargs)
             finally:
-                call.leave()
+                try:
+                    call.leave()
+                except FAULT as fault:
+                    report("loguru.log", fault)
 
         return _log
 
@@ -62,11 +65,15 @@ class Patch:
 
         def emit(self: Any, record: Any, *rest: Any) -> Any:
             call = THREAD.call
-            if call is None or call.source is not record or not patch.active or not _writes_to_console(self):
+            if call is None or call.source is not record or not patch.active:
                 return original(self, record, *rest)
-            with guard("loguru.filter"):
-                call.console = call.console or _accepts(self, record)
-            return None
+            try:
+                if _writes_to_console(self):
+                    call.console = call.console or _accepts(self, record)
+                    return None
+            except FAULT as fault:
+                report("loguru.emit", fault)
+            return original(self, record, *rest)
 
         return emit
 

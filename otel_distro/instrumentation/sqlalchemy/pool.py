@@ -10,7 +10,7 @@ from weakref import WeakSet
 from opentelemetry.context import get_current
 from opentelemetry.metrics import Observation
 
-from otel_distro.guard import guard
+from otel_distro.guard import FAULT, guard, report
 from otel_distro.instrumentation.sqlalchemy.database import database_of, databases
 from otel_distro.instrumentation.sqlalchemy.queries import suppressed
 from otel_distro.record import HANDOVER, Measurement
@@ -52,8 +52,10 @@ def patch(engine_class: type[Engine], timeout: type[Exception], options: Options
     borrow = engine_class.raw_connection
 
     def raw_connection(self: Engine) -> PoolProxiedConnection:
-        database = _known(self, options)
-        if database is None:
+        try:
+            database = database_of(self, options)
+        except FAULT as fault:
+            report("sqlalchemy.engine", fault)
             return borrow(self)
         token = object()
         database.waiting.add(token)
@@ -66,8 +68,10 @@ def patch(engine_class: type[Engine], timeout: type[Exception], options: Options
             raise
         finally:
             database.waiting.discard(token)
-        with _GUARD:
+        try:
             _borrowed(database, connection, start)
+        except FAULT as fault:
+            report("sqlalchemy.borrowed", fault)
         return connection
 
     raw_connection.__doc__ = borrow.__doc__
@@ -98,28 +102,25 @@ def _borrowed(database: Database, connection: PoolProxiedConnection, start: floa
         measure(Measurement(CONNECTION_CREATE_TIME, created, key))
 
 
-def _known(engine: Engine, options: Options) -> Database | None:
-    with _GUARD:
-        return database_of(engine, options)
-    return None
-
-
 def connected(connection: DBAPIConnection, record: Any) -> None:  # noqa: ARG001 - SQLAlchemy's signature
     """A connection was opened; the record knows when that began. (Listener)."""
-    setattr(record, _CREATED, max(0.0, time() - record.starttime))
+    with _GUARD:
+        setattr(record, _CREATED, max(0.0, time() - record.starttime))
 
 
 def returned(connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:  # noqa: ARG001 - SQLAlchemy's signature
     """A connection came back. (Listener)."""
-    borrowed: tuple[Database, float | None] | None = getattr(record, _BORROWED, None)
-    if borrowed is not None:
-        setattr(record, _BORROWED, None)
-        with _GUARD:
+    try:
+        borrowed: tuple[Database, float | None] | None = getattr(record, _BORROWED, None)
+        if borrowed is not None:
+            setattr(record, _BORROWED, None)
             database, since = borrowed
             database.taken.discard(record)
             if since is not None:
                 used = perf_counter() - since
                 HANDOVER.sink.measure(Measurement(CONNECTION_USE_TIME, used, (database.pool_name,)))
+    except FAULT as fault:
+        report("sqlalchemy.returned", fault)
 
 
 def detached(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:

@@ -14,7 +14,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, get_cu
 from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_distro import config
-from otel_distro.guard import guard
+from otel_distro.guard import FAULT, guard, report
 from otel_distro.instrumentation.sqlalchemy.commenter import commented
 from otel_distro.instrumentation.sqlalchemy.failures import error_type, response_status
 from otel_distro.instrumentation.sqlalchemy.slow import tell
@@ -41,7 +41,7 @@ EARLY = "_otel_distro_early"
 _CLIENT = SpanKind.CLIENT
 _METHODS = ("do_execute", "do_executemany", "do_execute_no_params")
 _SUPPRESSED = "suppress_instrumentation"
-_GUARD = guard("sqlalchemy.query")
+_FAILED = guard("sqlalchemy.query.failed")
 
 
 class Options:
@@ -90,23 +90,34 @@ class Watched:
         self, cursor: DBAPICursor, statement: str, parameters: Any, context: ExecutionContext | None = None
     ) -> Any:
         """Execute the statement, and make its span."""
-        current = get_current()
-        connection: Connection | None = getattr(context, "root_connection", None)
-        # A dialect's first questions on a new connection are part of opening it: a metric, and no span.
-        if connection is None or not connection._allow_autobegin or (current and suppressed(current)):  # noqa: SLF001
+        connection: Connection | None = None
+        try:
+            current = get_current()
+            connection = getattr(context, "root_connection", None)
+            # A dialect's first questions on a new connection are part of opening it: a metric, and no span.
+            if connection is None or not connection._allow_autobegin or (current and suppressed(current)):  # noqa: SLF001
+                connection = None
+            early = taken(context) if self._options.comments is not None and connection is not None else None
+        except FAULT as fault:
+            report("sqlalchemy.execute", fault)
+            connection = None
+        if connection is None:
             return self._original(cursor, statement, parameters, context)
-        early = taken(context) if self._options.comments is not None else None
         start = time_ns()
         try:
             answer = self._original(cursor, statement, parameters, context)
         except BaseException as error:
-            query = Query(connection, cursor, statement, parameters)
-            self._finish(query, current, (start, time_ns()), early, error)
+            with _FAILED:
+                query = Query(connection, cursor, statement, parameters)
+                self._finish(query, current, (start, time_ns()), early, error)
             raise
-        if early is None and not self._many:
-            self._answered(connection, cursor, statement, current, start)
-        else:
-            self._finish(Query(connection, cursor, statement, parameters), current, (start, time_ns()), early)
+        try:
+            if early is None and not self._many:
+                self._answered(connection, cursor, statement, current, start)
+            else:
+                self._finish(Query(connection, cursor, statement, parameters), current, (start, time_ns()), early)
+        except FAULT as fault:
+            report("sqlalchemy.query", fault)
         return answer
 
     def execute_no_params(self, cursor: DBAPICursor, statement: str, context: ExecutionContext | None = None) -> Any:
@@ -118,18 +129,17 @@ class Watched:
     ) -> None:
         """The usual case: all that the span says was made for an execution before."""
         end = time_ns()
-        with _GUARD:
-            database = self._database
-            entry = database.entry(statement)
-            rows = cursor.rowcount if entry.rows_key else -1
-            attributes = entry.attributes if rows < 0 else entry.with_rows(rows)
-            tracer = database.tracer or self._options.tracer
-            span = tracer.start_span(entry.name, current, _CLIENT, attributes, None, start)
-            if entry.writes:
-                setattr(connection, DIRTY, True)
-            if end - start >= config.current().slow_query_ms * 1e6:
-                tell(span, entry, (start, end))
-            span.end(end)
+        database = self._database
+        entry = database.entry(statement)
+        rows = cursor.rowcount if entry.rows_key else -1
+        attributes = entry.attributes if rows < 0 else entry.with_rows(rows)
+        tracer = database.tracer or self._options.tracer
+        span = tracer.start_span(entry.name, current, _CLIENT, attributes, None, start)
+        if entry.writes:
+            setattr(connection, DIRTY, True)
+        if end - start >= config.current().slow_query_ms * 1e6:
+            tell(span, entry, (start, end))
+        span.end(end)
 
     def _finish(
         self,
@@ -139,23 +149,22 @@ class Watched:
         early: Early | None,
         error: BaseException | None = None,
     ) -> None:
-        with _GUARD:
-            start, end = times
-            batch = len(query.parameters) if self._many else 0
-            entry = self._database.entry(early.statement if early else query.statement, batch=batch > 1)
-            attributes = self._attributes(entry, query, batch, error)
-            if early is None:
-                tracer = self._database.tracer or self._options.tracer
-                span = tracer.start_span(entry.name, current, _CLIENT, attributes, None, start)
-            else:
-                span = completed(early, attributes)
-            if entry.writes or error is not None:
-                setattr(query.connection, DIRTY, True)
-            if error is not None:
-                span.set_status(StatusCode.ERROR)  # no text: the driver's message may hold values
-            if end - start >= config.current().slow_query_ms * 1e6:
-                tell(span, entry, times)
-            span.end(end)
+        start, end = times
+        batch = len(query.parameters) if self._many else 0
+        entry = self._database.entry(early.statement if early else query.statement, batch=batch > 1)
+        attributes = self._attributes(entry, query, batch, error)
+        if early is None:
+            tracer = self._database.tracer or self._options.tracer
+            span = tracer.start_span(entry.name, current, _CLIENT, attributes, None, start)
+        else:
+            span = completed(early, attributes)
+        if entry.writes or error is not None:
+            setattr(query.connection, DIRTY, True)
+        if error is not None:
+            span.set_status(StatusCode.ERROR)  # no text: the driver's message may hold values
+        if end - start >= config.current().slow_query_ms * 1e6:
+            tell(span, entry, times)
+        span.end(end)
 
     def _attributes(self, entry: Entry, query: Query, batch: int, error: BaseException | None) -> dict[str, Any]:
         rows = query.cursor.rowcount if error is None and entry.rows_key else -1

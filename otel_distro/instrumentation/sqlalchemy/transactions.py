@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.context import get_current
 
-from otel_distro.guard import guard
+from otel_distro.guard import FAULT, report
 from otel_distro.instrumentation.sqlalchemy.database import database_of
 from otel_distro.instrumentation.sqlalchemy.queries import DIRTY, suppressed
 from otel_distro.record import HANDOVER, Measurement
@@ -20,23 +20,21 @@ if TYPE_CHECKING:
 
     from otel_distro.instrumentation.sqlalchemy.queries import Options
 
-_GUARD = guard("sqlalchemy.transaction")
 _ENDS = ("commit", "rollback", "close")
 
 
 def _count(connection: Connection, options: Options, outcome: str, *, closing: bool = False) -> None:
     """Closing a transaction that only read takes nothing back. Autocommit has no transactions."""
-    with _GUARD:
-        dirty = getattr(connection, DIRTY, False)
-        if dirty:
-            setattr(connection, DIRTY, False)
-        elif closing:
-            return
-        # Asking for the isolation level in public costs a query.
-        if not (connection._is_autocommit_isolation() or suppressed(get_current())):  # noqa: SLF001
-            database = database_of(connection.engine, options)
-            key = (database.system, database.namespace, outcome)
-            HANDOVER.sink.measure(Measurement(TRANSACTIONS, 1, key))
+    dirty = getattr(connection, DIRTY, False)
+    if dirty:
+        setattr(connection, DIRTY, False)
+    elif closing:
+        return
+    # Asking for the isolation level in public costs a query.
+    if not (connection._is_autocommit_isolation() or suppressed(get_current())):  # noqa: SLF001
+        database = database_of(connection.engine, options)
+        key = (database.system, database.namespace, outcome)
+        HANDOVER.sink.measure(Measurement(TRANSACTIONS, 1, key))
 
 
 def _counted(original: Callable[[RootTransaction], None], options: Options) -> Callable[[RootTransaction], None]:
@@ -52,7 +50,10 @@ def _counted(original: Callable[[RootTransaction], None], options: Options) -> C
             happened = wanted
         finally:
             if active:
-                _count(self.connection, options, happened, closing=closing)
+                try:
+                    _count(self.connection, options, happened, closing=closing)
+                except FAULT as fault:
+                    report("sqlalchemy.transaction", fault)
 
     return method
 

@@ -20,24 +20,27 @@ KEY = "_otel_distro_carried"
 
 
 class Carried:
-    """Current inside of `with`, once; before and after, the thread has what it had."""
+    """Current between `enter` and `leave`, once; before and after, the thread has what it had."""
 
     __slots__ = ("_attached", "_set", "context", "work")
-
-    _attached: Token[Context]
-    _set: Token[Work | None]
 
     def __init__(self, context: Context, work: Work | None) -> None:
         self.context = context
         self.work = work
+        self._attached: Token[Context] | None = None
+        self._set: Token[Work | None] | None = None
 
-    def __enter__(self) -> None:
+    def enter(self) -> None:
+        """Make it current."""
         self._attached = context_api.attach(self.context)
         self._set = CURRENT.set(self.work)
 
-    def __exit__(self, *_error: object) -> None:
-        CURRENT.reset(self._set)
-        context_api.detach(self._attached)
+    def leave(self) -> None:
+        """Put back what was there before."""
+        if self._set is not None:
+            CURRENT.reset(self._set)
+        if self._attached is not None:
+            context_api.detach(self._attached)
 
 
 def in_hand() -> Carried | None:

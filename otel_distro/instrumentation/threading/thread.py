@@ -7,8 +7,8 @@ from contextvars import Context
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from otel_distro.guard import guard
-from otel_distro.instrumentation.threading.carried import KEY, Carried, in_hand
+from otel_distro.guard import FAULT, report
+from otel_distro.instrumentation.threading.carried import KEY, in_hand
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,12 +24,10 @@ def wrap_start(original: Callable[[Thread], None]) -> Callable[[Thread], None]:
 
     @wraps(original)
     def start(self: Thread) -> None:
-        carried = in_hand()
-        if carried is None:
-            original(self)
-            return
-        with guard("threading.start"):
-            _hand_over(self, carried)
+        try:
+            _hand_over(self)
+        except FAULT as fault:
+            report("threading.start", fault)
         try:
             original(self)
         except BaseException:
@@ -48,14 +46,24 @@ def wrap_bootstrap(original: Callable[[Thread], None]) -> Callable[[Thread], Non
         if carried is None:
             original(self)
             return
-        with carried:
+        try:
+            carried.enter()
+        except FAULT as fault:
+            report("threading.run", fault)
+        try:
             original(self)
+        finally:
+            try:
+                carried.leave()
+            except FAULT as fault:
+                report("threading.run", fault)
 
     return _bootstrap_inner
 
 
-def _hand_over(thread: Thread, carried: Carried) -> None:
-    if _is_left_alone(thread):
+def _hand_over(thread: Thread) -> None:
+    carried = in_hand()
+    if carried is None or _is_left_alone(thread):
         return
     held = vars(thread)
     if "_context" not in held:
@@ -63,7 +71,7 @@ def _hand_over(thread: Thread, carried: Carried) -> None:
     elif held["_context"] is None and not getattr(sys.flags, "thread_inherit_context", False):
         # Python 3.14 runs each thread in a context, made by start() unless it is given; the app's own choice stays.
         made = Context()
-        made.run(carried.__enter__)
+        made.run(carried.enter)
         held["_context"] = made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from otel_distro.guard import FAULT, report
 from otel_distro.instrumentation.threading.carried import KEY, in_hand
 
 if TYPE_CHECKING:
@@ -17,9 +18,12 @@ def wrap_init(original: Callable[..., None]) -> Callable[..., None]:
     @wraps(original)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it becomes the method
         original(self, *args, **kwargs)
-        carried = in_hand()
-        if carried is not None:
-            setattr(self, KEY, carried)
+        try:
+            carried = in_hand()
+            if carried is not None:
+                setattr(self, KEY, carried)
+        except FAULT as fault:
+            report("threading.submit", fault)
 
     return __init__
 
@@ -34,8 +38,17 @@ def wrap_run(original: Callable[..., None]) -> Callable[..., None]:
             if carried is None:
                 original(self, *args)
                 return
-            with carried:
+            try:
+                carried.enter()
+            except FAULT as fault:
+                report("threading.work_item", fault)
+            try:
                 original(self, *args)
+            finally:
+                try:
+                    carried.leave()
+                except FAULT as fault:
+                    report("threading.work_item", fault)
         finally:
             del self  # as the original: an exception's traceback leads here, and the item to the exception
 
