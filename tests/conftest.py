@@ -6,6 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 _EXEMPLARS_OFF = {"OTEL_METRICS_EXEMPLAR_FILTER": "always_off"}
 """The first span of each bucket would carry `otel_distro.exemplar`; tests of exemplars have a pipeline of their own."""
+
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")  # how long an example takes says how busy the machine is, and no test claims it
 
 
 class Telemetry:
@@ -97,6 +102,14 @@ class Telemetry:
             if metric.name == name
             for point in metric.data.data_points
         ]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where workers share the tests, the long ones begin."""
+    if hasattr(config, "workerinput"):
+        from tests.scheduling import long_ones_first
+
+        long_ones_first(items)
 
 
 @pytest.hookimpl(optionalhook=True)

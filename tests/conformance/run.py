@@ -24,7 +24,7 @@ _KINDS = ("skipped", "passed", "failed")
 _FLEETING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12,}|id='\d+'|\d{5,}|\d+\.\d{3,}")
 """What is another in each run: addresses, ids, times."""
 _OPTIONS = (
-    *("-q", "-c", os.devnull, "-o", "junit_family=xunit1"),
+    *("-q", "-c", os.devnull, "-o", "junit_family=xunit1", "--tb=no"),  # the report has what a failure says
     *("-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:hypothesispytest"),
 )
 _PROGRAMS = Path(sys.executable).parent
