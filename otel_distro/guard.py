@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-
-_logger = logging.getLogger("otel_distro")
 
 FAULT = Exception
 """What code of ours may fail with: `except FAULT as fault: report(...)` is a guard that costs a hot path nothing."""
@@ -57,4 +54,7 @@ def report(where: str, error: BaseException | None) -> None:
     failures[where] = seen + 1
     if not seen:
         with suppress(Exception):  # a handler or filter of the app's may fail, too
-            _logger.warning("telemetry failed in %s, the application goes on: %r", where, error, exc_info=error)
+            from logging import getLogger  # an app that only binds a user need not load it
+
+            message = "telemetry failed in %s, the application goes on: %r"
+            getLogger("otel_distro").warning(message, where, error, exc_info=error)

@@ -20,7 +20,7 @@ class Memory:
     """All that remembers, found once."""
 
     def __init__(self) -> None:
-        self._found = [one for one in gc.get_objects() if isinstance(one, _KINDS) and _is_ours(one)]
+        self._found = [one for one in gc.get_objects() if issubclass(type(one), _KINDS) and _is_ours(one)]
 
     def forget(self) -> None:
         """Remember nothing."""
