@@ -59,12 +59,11 @@ class Ending:
         number, handler = args if len(args) == 2 else (None, None)  # noqa: PLR2004 - else `wrapped` complains
         if isinstance(handler, int) and handler == signal.SIG_DFL and number in _SIGNALS:
             args = (number, self._handler)
-        return self._shown(wrapped(*args, **kwargs))
+        before = wrapped(*args, **kwargs)
+        return signal.SIG_DFL if before is self._handler else before
 
     def _getsignal(self, wrapped: Callable[..., Any], _: Any, args: Any, kwargs: Any) -> Any:
-        return self._shown(wrapped(*args, **kwargs))
-
-    def _shown(self, handler: Any) -> Any:
+        handler = wrapped(*args, **kwargs)
         return signal.SIG_DFL if handler is self._handler else handler
 
     @staticmethod

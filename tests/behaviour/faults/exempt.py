@@ -39,6 +39,8 @@ STANDS_IN = {
     "otel_distro.instrumentation.threading.thread:wrap_bootstrap._bootstrap_inner": "Thread._bootstrap_inner",
     "otel_distro.instrumentation.threading.work_item:wrap_init.__init__": "_WorkItem.__init__",
     "otel_distro.instrumentation.threading.work_item:wrap_run.run": "_WorkItem.run",
+    "otel_distro.pipeline.ending:Ending._getsignal": "signal.getsignal",
+    "otel_distro.pipeline.ending:Ending._signal": "signal.signal",
     "structlog._base:_proxy_to_logger": "BoundLoggerBase._proxy_to_logger",
     "opentelemetry.context:get_current": "FastAPI's own telemetry calls it, too",
     "opentelemetry.context:get_value": "FastAPI's own telemetry calls it, too",
