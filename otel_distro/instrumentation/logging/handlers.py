@@ -56,9 +56,14 @@ class Patch:
         patch = self
 
         def callHandlers(self: logging.Logger, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
-            if not patch.active or not wanted():
+            call = None
+            try:
+                if patch.active and wanted():
+                    call = StdlibCall(record, patch.own_access_line)
+            except FAULT as fault:
+                report("logging.call", fault)
+            if call is None:
                 return original(self, record)
-            call = StdlibCall(record, patch.own_access_line)
             try:
                 return original(self, record)
             finally:

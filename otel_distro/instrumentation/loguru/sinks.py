@@ -46,9 +46,14 @@ class Patch:
         ) -> Any:
             deeper = [*options]
             deeper[_DEPTH] += 1  # this frame
-            if not patch.active or not wanted():
+            call = None
+            try:
+                if patch.active and wanted():
+                    call = MessageCall()
+            except FAULT as fault:
+                report("loguru.log", fault)
+            if call is None:
                 return original(self, level, from_decorator, tuple(deeper), message, args, kwargs)
-            call = MessageCall()
             deeper[_PATCHERS] = [*deeper[_PATCHERS], call.take]
             try:
                 return original(self, level, from_decorator, tuple(deeper), message, args, kwargs)
