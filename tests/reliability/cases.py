@@ -30,7 +30,6 @@ SHORT = (
     _watched("gunicorn --max-requests, SIGTERM", f"{_GUNICORN} --max-requests 150", processes=5),
     _watched("hypercorn, SIGTERM", _HYPERCORN),
     _worked("Celery threads, SIGTERM", f"{_CELERY} -P threads -c 2"),
-    _worked("Celery prefork, SIGQUIT", f"{_CELERY} -c 2", end=SIGQUIT),
     _worked("Celery --max-tasks-per-child 100", f"{_CELERY} -c 2 --max-tasks-per-child 100", processes=8, idle=True),
 )
 """They run in CI."""
@@ -61,6 +60,7 @@ LONG = (
     _worked("Celery solo, SIGQUIT", f"{_CELERY} -P solo", end=SIGQUIT),
     _worked("Celery threads, SIGQUIT", f"{_CELERY} -P threads -c 2", end=SIGQUIT, codes=(0, 1)),
     _worked("Celery prefork, SIGTERM", f"{_CELERY} -c 2"),
+    _worked("Celery prefork, SIGQUIT", f"{_CELERY} -c 2", end=SIGQUIT),
     _worked("Celery --max-tasks-per-child 7, SIGTERM", f"{_CELERY} -c 2 --max-tasks-per-child 7", processes=100),
     _worked("Celery --max-memory-per-child", f"{_CELERY} -c 2 --max-memory-per-child 90000", load=GROWING, processes=4),
 )

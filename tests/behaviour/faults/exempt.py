@@ -46,3 +46,5 @@ STANDS_IN = {
     "opentelemetry.context:get_value": "FastAPI's own telemetry calls it, too",
 }
 """By place: what it stands in for."""
+SOMETIMES = {"otel_distro.pipeline.ending:Ending._signal"}
+"""Of these, what asyncio calls only where SIGINT is not ignored from outside, as it is in a background job."""
