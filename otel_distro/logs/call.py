@@ -8,10 +8,10 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, cast
 
-from opentelemetry import context as context_api
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 from opentelemetry.trace.propagation import _SPAN_KEY
 
+from otel_distro.context.current import get_current
 from otel_distro.context.work import current_fields
 from otel_distro.errors.record import Recorded, exception_attributes, exception_type, mark, recorded
 from otel_distro.logs.value import IDS, yield_names
@@ -126,7 +126,7 @@ def deliver(record: LogRecord, error: BaseException | None) -> None:
 
 def complete(record: LogRecord, error: BaseException | None) -> bool:
     """Add the current span, the work in hand and the exception; False when nobody is to have the record."""
-    context = context_api.get_current()
+    context = get_current()
     if context:
         if context.get(_SUPPRESS_INSTRUMENTATION_KEY) or context.get(_SUPPRESS_PLAIN):
             if not record.console:
@@ -134,8 +134,8 @@ def complete(record: LogRecord, error: BaseException | None) -> bool:
             record.export = False
         current: Span | None = context.get(_SPAN_KEY)  # type: ignore[assignment]  # what `get_current_span` looks at
         if current is not None:
-            span = current.get_span_context()
-            record.trace_id, record.span_id, record.trace_flags = span.trace_id, span.span_id, span.trace_flags
+            span = current.get_span_context()  # a tuple, whose properties are calls
+            record.trace_id, record.span_id, record.trace_flags = span[0], span[1], span[3]
     record.fields = current_fields(record.time_unix_nano)
     attributes = cast("dict[str, Value]", record.attributes)
     if error is None and attributes.__class__ is Fixed:

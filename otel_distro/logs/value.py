@@ -36,6 +36,7 @@ _SCALARS = frozenset({str, bool, int, float, bytes})
 _TEXTS = frozenset({dict, list, tuple, set, frozenset, int, UUID, Decimal, datetime})
 """Types known to become text; others are looked at more closely."""
 _INT64 = 2**63
+_MAX_NAMES = 1024
 _MAX_NODES = 512
 _MAX_DEPTH = 6
 _CUT = "…"
@@ -62,28 +63,53 @@ def plain(value: Any) -> Value | None:
     return cut(rendered(lambda: _text(value)), MAX_TEXT) if kind in _TEXTS else _narrowed(value, kind)
 
 
-def add(
-    attributes: dict[str, Value], extras: Iterable[tuple[object, object]], skip: AbstractSet[object] | None = None
-) -> None:
-    """Add the app's values under their own names, at most 64; names of ours get a prefix, None is left out.
+class Names(dict[object, str]):
+    """Under which name a record carries the app's value of a name; empty: not at all. Found once for each.
 
-    With `skip`, what is in it, and what begins with an underscore, is a library's own and left out.
+    Names of ours get a prefix. What is in `skip`, or begins with an underscore when it is given, is a library's own.
     """
+
+    __slots__ = ("_skip",)
+
+    def __init__(self, skip: AbstractSet[object] | None = None) -> None:
+        super().__init__()
+        self._skip = skip
+
+    def __missing__(self, key: object) -> str:
+        """Called by `names[key]` for a key that was not asked for before."""
+        name = key if type(key) is str else rendered(partial(str, key))
+        if self._skip is not None and (key in self._skip or name[:1] == "_"):
+            name = ""
+        elif name in RESERVED:
+            name = PREFIX + name
+        name = name[:MAX_KEY]
+        if type(key) is str and len(self) < _MAX_NAMES:
+            self[key] = name
+        return name
+
+
+_ALL = Names()
+
+
+def add(attributes: dict[str, Value], extras: Iterable[tuple[object, object]], names: Names = _ALL) -> None:
+    """Add the app's values under their names, at most 64; None is left out."""
     most = MAX_COUNT
     for key, value in extras:
-        name = key if type(key) is str else rendered(partial(str, key))
-        if skip is not None and (key in skip or name[:1] == "_"):
+        name = names[key]
+        if not name:
             continue
         if not most:
             return
         most -= 1
         kind = type(value)
-        usual = (kind is int and -_INT64 <= value < _INT64) or (kind is str and len(value) <= MAX_TEXT)  # type: ignore[operator, arg-type]
-        kept: Any = value if usual else plain(value)
-        if kept is not None and name:
-            if name in RESERVED:
-                name = PREFIX + name
-            attributes[name[:MAX_KEY]] = kept
+        if kind is str:
+            attributes[name] = value if len(value) <= MAX_TEXT else cut(value, MAX_TEXT)  # type: ignore[arg-type, assignment]
+        elif kind is int and -_INT64 <= value < _INT64:  # type: ignore[operator]
+            attributes[name] = value  # type: ignore[assignment]
+        else:
+            kept = plain(value)
+            if kept is not None:
+                attributes[name] = kept
 
 
 def yield_names(attributes: dict[str, Value], ours: Mapping[str, Value]) -> None:

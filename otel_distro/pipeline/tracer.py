@@ -8,13 +8,14 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace as api
-from opentelemetry.context import get_current, get_value
+from opentelemetry.context import get_value
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation import _SPAN_KEY
 
+from otel_distro.context.current import get_current
 from otel_distro.context.work import GRACE_NS
 from otel_distro.pipeline.local_trace import LocalTrace, Mode
 from otel_distro.pipeline.sampling import QUIET_CHOICE, Choice, by_default, classify, ratio_of

@@ -6,7 +6,6 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context as context_api
 from opentelemetry.context import (
     _SUPPRESS_HTTP_INSTRUMENTATION_KEY,
     _SUPPRESS_INSTRUMENTATION_KEY,
@@ -16,6 +15,7 @@ from opentelemetry.context import (
 )
 
 from otel_distro import config
+from otel_distro.context.current import get_current
 from otel_distro.instrumentation.asgi.scope import MARK
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def url_of(scope: Scope) -> str:
 
 def suppressed() -> bool:
     """Whether instrumentation is suppressed where we are."""
-    current = context_api.get_current()
+    current = get_current()
     return bool(current) and any(current.get(key) for key in _SUPPRESSING)
 
 

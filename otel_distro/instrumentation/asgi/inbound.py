@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from opentelemetry import baggage, propagate, trace
-from opentelemetry.context import get_current
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import INVALID_SPAN, Link
 
 from otel_distro.context import request_id
+from otel_distro.context.current import get_current
 from otel_distro.guard import guard
 from otel_distro.record import Exact
 from otel_distro.semconv.attributes import NETWORK_PROTOCOL_VERSION, REQUEST_ID, SERVER_ADDRESS, SERVER_PORT

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opentelemetry import context as context_api
 from opentelemetry import propagate, trace
 from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_INSTRUMENTATION_KEY
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
+from otel_distro.context.current import get_current
 from otel_distro.errors.record import exception_type
 from otel_distro.instrumentation.httpx.url import DEFAULT_PORTS, recordable
 from otel_distro.semconv.attributes import ERROR_TYPE, NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT
@@ -43,7 +43,7 @@ class Attempts:
 
     def begin(self, request: Request) -> trace.Span | None:
         """Start the span of an attempt; None where nothing is to be observed."""
-        here = context_api.get_current()
+        here = get_current()
         if here.get(_SUPPRESS_INSTRUMENTATION_KEY) or here.get(_SUPPRESS_HTTP_INSTRUMENTATION_KEY):
             return None
         if self._excluded is not None and self._excluded.search(str(request.url)):

@@ -140,7 +140,7 @@ def take_line(handler: logging.Handler, record: logging.LogRecord, accepted: obj
         return
     if isinstance(accepted, logging.LogRecord):
         call.shown = accepted
-    if handler.formatter is not None:
+    if handler.formatter is not None and kind_of(handler.formatter) != PLAIN:
         run(handler.formatter, call.shown, call)
     if getattr(handler, "stream", None) is sys.stdout:
         with suppress(OSError, ValueError):

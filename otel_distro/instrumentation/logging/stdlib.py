@@ -11,14 +11,14 @@ from otel_distro.guard import rendered
 from otel_distro.instrumentation.logging.upstream import FIELDS
 from otel_distro.logs.call import THREAD, Call
 from otel_distro.logs.severity import severity
-from otel_distro.logs.value import MAX_BODY, MAX_TEXT, add, cut
+from otel_distro.logs.value import MAX_BODY, MAX_TEXT, Names, add, cut
 from otel_distro.record import Fixed, LogRecord
 
 if TYPE_CHECKING:
     from otel_distro.record import Value
 
 _OURS = frozenset({"message", "asctime", "taskName", "color_message", *FIELDS})
-_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | _OURS
+_NAMES = Names(frozenset(logging.makeLogRecord({}).__dict__) | _OURS)
 _PLAIN = len(logging.makeLogRecord({}).__dict__)
 _ACCESS = "uvicorn.access"
 _MAIN = "MainThread"
@@ -117,7 +117,7 @@ def _describe(record: logging.LogRecord, attributes: dict[str, Value]) -> BaseEx
     if len(values) != _PLAIN:
         # `logging` sets its own values first; a class of the app's may do otherwise
         skipped = _PLAIN if type(record) is logging.LogRecord else 0
-        add(attributes, islice(values.items(), skipped, None), _STANDARD)
+        add(attributes, islice(values.items(), skipped, None), _NAMES)
     if record.stack_info:
         attributes["code.stacktrace"] = cut(str(record.stack_info), MAX_BODY)
     return _exception(record, attributes) if record.exc_info or record.exc_text else None

@@ -8,9 +8,9 @@ from __future__ import annotations
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import get_current
 from opentelemetry.trace import SpanKind
 
+from otel_distro.context.current import get_current
 from otel_distro.guard import guard
 from otel_distro.instrumentation.sqlalchemy.commenter import commented
 from otel_distro.instrumentation.sqlalchemy.database import database_of

@@ -7,9 +7,9 @@ from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from opentelemetry.context import get_current
 from opentelemetry.metrics import Observation
 
+from otel_distro.context.current import get_current
 from otel_distro.guard import FAULT, guard, report
 from otel_distro.instrumentation.sqlalchemy.database import database_of, databases
 from otel_distro.instrumentation.sqlalchemy.queries import suppressed

@@ -10,10 +10,11 @@ from __future__ import annotations
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context, get_current
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, Context
 from opentelemetry.trace import SpanKind, StatusCode
 
 from otel_distro import config
+from otel_distro.context.current import get_current
 from otel_distro.guard import FAULT, guard, report
 from otel_distro.instrumentation.sqlalchemy.commenter import commented
 from otel_distro.instrumentation.sqlalchemy.failures import error_type, response_status

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING
 
-from opentelemetry.context import get_current
-
+from otel_distro.context.current import get_current
 from otel_distro.guard import FAULT, report
 from otel_distro.instrumentation.sqlalchemy.database import database_of
 from otel_distro.instrumentation.sqlalchemy.queries import DIRTY, suppressed
