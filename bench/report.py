@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.environments import HERE, ROOT
+from bench.goals import GOALS
 from bench.process import load_average
 
 LATEST = HERE / "results" / "latest.json"
@@ -37,13 +38,17 @@ _PAIRED_COLUMNS = (
     "threads µs",
 )
 
+_GOAL_COLUMNS = ("figure", "goal", "measured", "met", "on")
+
 
 def write(part: str, lines: dict[str, Any], details: dict[str, Any]) -> None:
     """Put one part (`variants`, `paired`, ...) of a run into the files; the other parts stay as they were."""
     if part in {"variants", "paired"}:
         latest = {"variants": {}, "paired": {}, **_read(LATEST), part: lines}
         _store(LATEST, latest)
-    _store(DETAILS, {**_read(DETAILS), part: {"lines": lines, "machine": machine(), **details}})
+    known = {**_read(DETAILS), part: {"lines": lines, "machine": machine(), **details}}
+    _store(DETAILS, known)
+    put_table("goals", goals(known))
     tables = {"variants": _variants, "paired": _paired}
     if part in tables:
         put_table(part, tables[part](lines, details))
@@ -84,6 +89,11 @@ def markdown(columns: tuple[str, ...], rows: list[list[Any]]) -> str:
     """A Markdown table."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
+
+
+def goals(details: dict[str, Any]) -> str:
+    """The table of what was aimed at, from all details on record."""
+    return markdown(_GOAL_COLUMNS, [goal.row(details) for goal in GOALS])
 
 
 def stamp() -> str:

@@ -10,7 +10,11 @@ import pytest
 from bench import report
 
 LINE = {"over_pct": 9.0, "over_pct_low": 7.0, "over_pct_high": 11.0, "path_us": 120.0, "thread_us": 60.0}
-CERTAINTY = {"bare_us": {"median": 2000.0}, "ours": {"over_pct_from": 8.0, "over_pct_to": 10.0}}
+CERTAINTY = {
+    "bare_us": {"median": 2000.0},
+    **{key: {"over_pct_from": 8.0, "over_pct_to": 10.0} for key in ("ours", "upstream")},
+}
+SHORT = {"rounds": 3, "complaints": []}
 
 
 @pytest.fixture
@@ -19,7 +23,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(report, "LATEST", tmp_path / "results" / "latest.json")
     monkeypatch.setattr(report, "DETAILS", tmp_path / "results" / "details.json")
     monkeypatch.setattr(report, "PAGE", tmp_path / "page.md")
-    (tmp_path / "page.md").write_text("before\n<!-- bench:paired -->\nold\n<!-- /bench:paired -->\nafter\n", "utf-8")
+    (tmp_path / "page.md").write_text(
+        "<!-- bench:goals -->\n<!-- /bench:goals -->\n"
+        "before\n<!-- bench:paired -->\nold\n<!-- /bench:paired -->\nafter\n",
+        "utf-8",
+    )
     return tmp_path
 
 
@@ -35,7 +43,7 @@ def test_the_table_stands_between_its_markers(folder: Path) -> None:
     """The rest of the page is untouched; what was not delivered is said below the table."""
     report.write("paired", {"ours": LINE}, {"rounds": 3, "certainty": CERTAINTY, "complaints": ["no logs"]})
     page = report.PAGE.read_text("utf-8")
-    assert page.startswith("before\n<!-- bench:paired -->\n\nMeasured ")
+    assert "<!-- /bench:goals -->\nbefore\n<!-- bench:paired -->\n\nMeasured " in page
     assert "| ours | 9.0 (7.0 to 11.0) | 8.0 to 10.0 | 120 | 60 |\n\n- **not delivered**: no logs" in page
     assert page.endswith("<!-- /bench:paired -->\nafter\n")
 
@@ -45,3 +53,18 @@ def test_other_figures_go_to_the_details_only(folder: Path) -> None:
     report.write("memory", {"ours": {"rss_mb": 90}}, {"requests": 60000})
     assert not report.LATEST.exists()
     assert json.loads(report.DETAILS.read_text("utf-8"))["memory"]["requests"] == 60000
+
+
+def test_each_goal_is_met_or_not_by_the_newest_figures(folder: Path) -> None:
+    """A part that nobody measured counts as not met."""
+    report.write("paired", {"ours": LINE, "upstream": {**LINE, "over_pct": 60.0}}, {"certainty": CERTAINTY, **SHORT})
+    goals = report.PAGE.read_text("utf-8").partition("<!-- /bench:goals -->")[0]
+    assert "| one process: CPU over bare | at most 10 % | 9.0 % (95 %: 8.0 to 10.0) | yes |" in goals
+    assert "| one process: overhead against upstream's | at most 1/8 | 1/6.7 | **no** |" in goals
+    assert "| memory over bare | at most 20 MB | not measured | no |" in goals
+
+
+def test_the_page_shows_the_results_on_record() -> None:
+    """No figure of the table of goals is older than the results beside it."""
+    details = json.loads(report.DETAILS.read_text("utf-8"))
+    assert report.goals(details) in report.PAGE.read_text("utf-8")
