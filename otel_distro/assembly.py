@@ -181,7 +181,7 @@ class _Build:
         settings = self._settings
         where = settings.otlp[signal]
         destination = sha256(repr((where.endpoint, where.headers)).encode()).hexdigest()[:16]
-        limits = Limits(settings.spool_max_bytes, settings.spool_max_age, settings.spool_rate)
+        limits = Limits(settings.spool_max_bytes, settings.spool_max_age or float("inf"), settings.spool_rate)
         return Spool(settings.spool_dir or settings.cache_dir / "spool", signal, destination, limits)
 
     def _foreign(self, signal: str, name: str) -> Callable[[], Any] | None:

@@ -195,7 +195,7 @@ class Settings(NamedTuple):
         "256MiB", bytes_size, "Most bytes that wait on disk, of each signal and of all processes; 0 keeps no spool"
     )
     spool_max_age: float = _own(
-        "19800", seconds, "Seconds after which a batch is dropped, because the stores refuse what is older (5.5 hours)"
+        "19800", seconds, "Seconds after which a batch is dropped, as stores refuse what is older (5.5 hours); 0: never"
     )
     spool_rate: int = _own(
         "2MiB", bytes_rate, "Most bytes of what waited on disk that a process sends in a second, of each signal"

@@ -24,6 +24,9 @@ _FIRST_BACKOFF = 1.0
 _MAX_BACKOFF = 30.0
 _HURRIED_BACKOFF = 0.1
 _LOOK_SECONDS = 15.0
+_SLOW_SECONDS = 1.0
+"""When an export takes longer, batches behind it wait on disk."""
+_NOT_SENDING = float("inf")
 _SPILL_SECONDS = 0.3
 """Of a shutdown's time, what is kept for putting the rest on disk."""
 
@@ -78,6 +81,8 @@ class Sender:
         self._bytes = 0
         self._taken: Batch | None = None
         self._busy = False
+        self._since = _NOT_SENDING
+        self._aside = False
         self._writing = False
         self._failing = False
         self._disks_turn = True
@@ -103,6 +108,8 @@ class Sender:
                 self._drop(self._held, "queue_full")
             if self._thread is None and not self._closing:
                 self._start()
+            if monotonic() - self._since > _SLOW_SECONDS and self.spool is not None and not self._in_order:
+                self._start_aside()
             self._changed.notify_all()
 
     def _start(self) -> None:
@@ -110,6 +117,13 @@ class Sender:
         with suppress(RuntimeError):  # the interpreter ends (from Python 3.12 on): the last flush sends by itself
             thread.start()
             self._thread = thread
+
+    def _start_aside(self) -> None:
+        if not self._aside:
+            thread = Thread(target=self._put_aside, name=f"otel-distro-{self.signal}-spool", daemon=True)
+            with suppress(RuntimeError):  # the interpreter ends
+                thread.start()
+                self._aside = True
 
     @property
     def _held(self) -> int:
@@ -149,7 +163,8 @@ class Sender:
         return not (self._queue or self._waits_on_disk)
 
     def _flushed(self) -> bool:
-        return not self._queue and not self._busy and (self._failing or not self._waits_on_disk)
+        at_work = self._busy or self._aside
+        return not self._queue and not at_work and (self._failing or not self._waits_on_disk)
 
     @property
     def _directory(self) -> str:
@@ -173,6 +188,7 @@ class Sender:
         with self._changed:
             while len(self._queue) > int(self._writing):
                 self._drop(-1, "shutdown")
+            self._changed.wait_for(lambda: not self._busy, max(0.0, deadline - monotonic()))
         self._outage.ended(len(rest), self.dropped["shutdown"] - before, self._directory)
         if self._thread is None:
             self._end()
@@ -233,6 +249,7 @@ class Sender:
         if batch is None:
             return backoff
         answer = Answer(Result.FAILURE, reason="the exporter failed")
+        self._since = monotonic()
         with guard(f"export.{self.signal}"):
             answer = self._transport.send(batch.payload, self._remaining())
         self._settle(batch, answer)
@@ -258,7 +275,9 @@ class Sender:
         with self._changed:
             self._disks_turn = frame is None
             batch = None
-            if frame is not None:
+            if self._closing:
+                pass  # who ends the process waits for what is under way, not for what begins now
+            elif frame is not None:
                 batch = Batch(frame.payload, frame.items, len(frame.payload), frame.created)
             elif self._queue and not (self._in_order and self._waits_on_disk):
                 batch = self._taken = self._first_young()
@@ -296,9 +315,11 @@ class Sender:
         """Count the answer, and forget the batch unless it is to be sent again."""
         self.exports[answer.result.value] += 1
         self._failing = answer.result is Result.RETRY
-        if self._failing:
-            return
         with self._changed:
+            self._since = _NOT_SENDING
+            self._changed.notify_all()
+            if self._failing:
+                return
             in_memory = self._taken is batch
             waits = bool(self._queue) and self._queue[0] is batch  # not so after a shutdown
             if waits:
@@ -324,6 +345,25 @@ class Sender:
                 self._taken, self._writing = None, False
             if not written:
                 return False
+
+    def _put_aside(self) -> None:
+        """While an export takes long, put on disk what comes meanwhile; on a thread of its own, which ends with it."""
+        attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003 - a context value
+        since, written = self._since, True
+        while written:
+            with self._changed:
+                self._changed.wait_for(lambda: self._since != since or self._closing or len(self._queue) > self._held)
+                if self._since != since or self._closing:
+                    break
+                batch = self._pop(self._held)
+            written = self._write(batch)
+            if not written:
+                with self._changed:
+                    self._queue.insert(self._held, batch)
+                    self._bytes += batch.size
+        with self._changed:
+            self._aside = False
+            self._changed.notify_all()
 
     def _pause(self, asked: float, backoff: float, hurried: float) -> None:
         """Wait before a retry; what comes meanwhile goes to disk. A flush that begins meanwhile retries at once.

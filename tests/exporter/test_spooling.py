@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, time
+from time import monotonic, sleep, time
 from typing import Any
 
 import pytest
@@ -79,6 +79,12 @@ def spooled(sender: Sender) -> Spool:
     """The spool of a sender."""
     assert sender.spool is not None
     return sender.spool
+
+
+def ended(sender: Sender) -> None:
+    """Wait until the thread of a sender that was shut down has let go of its files."""
+    assert sender._thread is not None
+    sender._thread.join(10)
 
 
 def waits(sender: Sender, size: int) -> None:
@@ -188,11 +194,12 @@ def test_at_the_end_a_dead_collector_costs_no_time(senders: Senders) -> None:
         sender = senders.to(port)
         began = monotonic()
         sender.put(batch(b"one"))
-        assert not sender.flush(began + 2)
+        assert not sender.flush(began + 4)
         sender.put(batch(b"two"))
-        sender.shutdown(began + 2)
-        assert monotonic() - began < 0.3
+        sender.shutdown(began + 4)
+        assert monotonic() - began < 1
         assert sender.dropped["shutdown"] == 0
+        ended(sender)
     with OtlpServer(port).running() as server:
         senders.to(port).put(batch(b"three"))
         server.wait(3)
@@ -208,10 +215,9 @@ def test_at_the_end_a_hanging_collector_costs_the_deadline(senders: Senders, ser
     server.wait(1)
     began = monotonic()
     sender.shutdown(began + 0.5)
-    assert monotonic() - began < 0.7
+    assert monotonic() - began < 0.9
     assert (sender.dropped["shutdown"], sender.waiting_bytes) == (0, 0)
-    assert sender._thread is not None
-    sender._thread.join(10)
+    ended(sender)
     server.replies = [Reply()]
     senders.to(server.port).put(batch(b"5"))
     wait_for(lambda: set(bodies(server)) == {b"%d" % number for number in range(6)}, "all batches", 10)
@@ -225,6 +231,64 @@ def test_a_hanging_collector_is_unreachable_after_the_timeout(senders: Senders, 
     waits(sender, 3)
     sender.put(batch(b"two"))
     waits(sender, 6)
+
+
+def test_what_comes_behind_a_hanging_export_is_on_disk_soon(senders: Senders, server: OtlpServer) -> None:
+    """Long before its timeout, so that SIGKILL finds little in memory; all leaves when the Collector answers again."""
+    server.replies = [Reply(hang=True)]
+    sender = senders.to(server.port, timeout=3)
+    sender.put(batch(b"hangs"))
+    server.wait(1)
+    began = monotonic()
+    for number in range(30):
+        sender.put(batch(b"%02d" % number))
+        wait_for(lambda: monotonic() - began > 0.05 * number, "the next twentieth of a second", 5)  # noqa: B023
+    wait_for(lambda: sender.waiting_bytes == 5, lambda: f"one batch in memory, not {sender.waiting_bytes} bytes", 5)
+    assert monotonic() - began < 3
+    assert spooled(sender).waiting
+    server.replies = [Reply()]
+    wait_for(lambda: len(server.received) == 32, lambda: f"32 requests, not {len(server.received)}", 10)
+    assert sorted(bodies(server)) == [*(b"%02d" % number for number in range(30)), b"hangs", b"hangs"]
+    wait_for(lambda: not sender._aside, "the end of the second thread", 5)
+
+
+def test_the_end_waits_for_what_is_under_way(senders: Senders) -> None:
+    """Else a batch that arrives as the process ends would be sent again by the next one."""
+
+    class Slow(Kept):
+        def send(self, payload: bytes, timeout: float) -> Answer:
+            answer = super().send(payload, timeout)
+            sleep(0.3)
+            return answer
+
+    first = senders.by(Kept(RETRY))
+    first.put(batch(b"one"))
+    waits(first, 3)
+    first.shutdown(monotonic() + 1)
+    ended(first)
+    second = senders.by(transport := Slow())
+    second.put(batch(b"two"))
+    wait_for(lambda: transport.payloads, "the first export", 5)
+    second.shutdown(monotonic() + 5)
+    assert sorted(transport.payloads) == [b"one", b"two"]
+    assert not list(senders.folder.rglob("*.sending"))
+
+
+def test_one_outage_of_all_signals_is_one_line(senders: Senders, lines: list[str]) -> None:
+    """They fail for the same reason; what fails for another one has its own line."""
+    with no_server() as port:
+        made = [senders.to(port, signal) for signal in ("traces", "metrics", "logs")]
+        for sender in made:
+            sender.put(batch(b"one"))
+            waits(sender, 3)
+    assert len(lines) == 1
+    with OtlpServer(port).running() as server:
+        server.replies = [Reply(), Reply(400, body=b"no"), Reply()]
+        for sender in made:
+            assert sender.flush(monotonic() + 10)
+    assert len(lines) == 3
+    assert "delivered again" in lines[1]
+    assert "metrics can't be delivered" in lines[2]
 
 
 def test_without_a_disk_memory_is_used(tmp_path: Path, lines: list[str]) -> None:
@@ -296,9 +360,9 @@ def test_without_a_thread_the_flush_uses_the_disk(senders: Senders, monkeypatch:
     monkeypatch.setattr(sender, "_start", lambda: None)
     sender.put(batch(b"one"))
     began = monotonic()
-    assert not sender.flush(began + 2)
-    sender.shutdown(began + 2)
-    assert monotonic() - began < 0.5
+    assert not sender.flush(began + 4)
+    sender.shutdown(began + 4)
+    assert monotonic() - began < 1
     assert sender.dropped["shutdown"] == 0
     another = senders.by(transport := Kept())
     another.put(batch(b"two"))
@@ -311,7 +375,6 @@ def test_a_reset_leaves_the_files_to_the_parent(senders: Senders) -> None:
     sender.put(batch(b"one"))
     waits(sender, 3)
     sender.shutdown(monotonic() + 1)
-    assert sender._thread is not None
-    sender._thread.join(10)
+    ended(sender)
     sender.reset()
     assert (spooled(sender).waiting, sender.waiting_bytes) == (False, 0)
