@@ -17,6 +17,9 @@ class InMemoryExporter:
         self.dropped: Counter[str] = Counter()
         self.exports: Counter[str] = Counter()
 
+    def begin(self) -> None:
+        """Nothing is left behind."""
+
     def add(self, items: Sequence[Any]) -> None:
         """Keep them."""
         self.items += items

@@ -15,6 +15,9 @@ class Exporter(Protocol):
     `add` and `seal` are called on the pipeline thread only, the rest from any.
     """
 
+    def begin(self) -> None:
+        """The process begins to record: send what other processes left behind."""
+
     def add(self, items: Sequence[Any]) -> None:
         """Take spans or log records into the open batch, in their order; one that fails is dropped and counted."""
 

@@ -11,8 +11,9 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
+from otel_distro.exporter.backlog import Batch
 from otel_distro.exporter.deadline import within
-from otel_distro.exporter.sender import Batch, Sender
+from otel_distro.exporter.sender import Sender
 from otel_distro.exporter.transport import Answer, Result
 from otel_distro.guard import guard
 
@@ -66,6 +67,9 @@ class ForeignExporter:
         self._convert = convert
         self._open: list[Any] = []
         self._sender = Sender(signal, ForeignTransport(exporter), max_bytes, _TIMEOUT)
+
+    def begin(self) -> None:
+        """Nothing is left behind for it."""
 
     def add(self, items: Sequence[Any]) -> None:
         """Take items as the other exporter knows them."""

@@ -16,9 +16,9 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, MetricReade
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_distro.exporter import batch
+from otel_distro.exporter.backlog import Batch
 from otel_distro.exporter.logs import encode_log
 from otel_distro.exporter.metrics import ZeroPoints, encode_metrics
-from otel_distro.exporter.sender import Batch, Sender
 from otel_distro.exporter.spans import encode_span
 from otel_distro.exporter.wire import field, request, text
 from otel_distro.exporter.wire import resource as encode_resource
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
     from otel_distro.exporter.batch import Add
+    from otel_distro.exporter.sender import Sender
 
 _MAX_BATCH_BYTES = 2 * 1024 * 1024
 """Of one request, before compression: receivers refuse what is too large (gRPC's usual limit is 4 MiB)."""
@@ -52,6 +53,10 @@ class OtlpExporter:
         encoders = extension() or batch
         self._encode: Callable[[Any], bytes] = encode_span if traces else encode_log
         self._add: Add = encoders.add_spans if traces else encoders.add_logs
+
+    def begin(self) -> None:
+        """Send what other processes left behind."""
+        self.sender.begin()
 
     def add(self, items: Sequence[Any]) -> None:
         """Encode into the open batch; an item that fails is dropped and counted."""
@@ -145,6 +150,7 @@ class OtlpReader(MetricReader):
     def begin(self) -> None:
         """This process became an instance of the service."""
         self._zeros.begin(time_ns())
+        self.sender.begin()
 
     def reset(self) -> None:
         """Begin anew in a forked child."""

@@ -14,32 +14,25 @@ _QUIET_SECONDS = 60.0
 """An endpoint that fails now and then is complained of once in this time."""
 
 
-_told: dict[str, Outage] = {}
-"""By reason: who failed for it first, and still fails; others that fail for it have no line of their own."""
-
-
 class Outage:
     """Of one signal: told when deliveries fail, when they work again, when nothing waits on disk any more."""
 
     def __init__(self, signal: str) -> None:
         self._signal = signal
-        self._reason = ""
-        self._lost = False
         self.reset()
 
     def reset(self) -> None:
         """All is well."""
-        self._recover()
+        self._lost = False
         self._behind = False
         self._quiet_until = 0.0
         self._words_until = 0.0
 
     def failed(self, reason: str, where: str) -> None:
         """An export failed; `where` its batch waits, when that is on disk."""
-        same = reason.replace(self._signal, "*")  # the endpoint of each signal has its name in it
-        if self._lost or monotonic() < self._quiet_until or _told.setdefault(same, self) is not self:
+        if self._lost or monotonic() < self._quiet_until:
             return
-        self._lost, self._reason = True, same
+        self._lost = True
         self._quiet_until = monotonic() + _QUIET_SECONDS
         waits = f" and wait in {where}" if where else ""
         _logger.warning("%s can't be delivered%s: %s; the application goes on", self._signal, waits, reason)
@@ -51,14 +44,8 @@ class Outage:
         elif self._behind and not behind:
             _logger.warning("%s that waited on disk are delivered", self._signal)
         self._behind = behind and (self._behind or self._lost)
-        self._recover()
-        self._tell_of_part(answer)
-
-    def _recover(self) -> None:
         self._lost = False
-        for reason in (self._reason, ""):
-            if _told.get(reason) is self:
-                del _told[reason]
+        self._tell_of_part(answer)
 
     def _tell_of_part(self, answer: Answer) -> None:
         """One line a minute when the receiver has words for what it took, or took only a part."""
@@ -71,6 +58,5 @@ class Outage:
         """At the end so many batches were left, and so many items of them found no place."""
         if lost:
             _logger.warning("%d items of %s could not be delivered before the end, and are lost", lost, self._signal)
-        elif left and not _told:
-            _told[""] = self
+        elif left and not self._lost:
             _logger.warning("%s can't be delivered before the end and wait in %s", self._signal, where)

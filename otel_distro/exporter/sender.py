@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from contextlib import suppress
 from threading import Condition, Thread
 from time import monotonic, time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
+from otel_distro.exporter.backlog import Backlog, Batch
 from otel_distro.exporter.deadline import within
 from otel_distro.exporter.frame import Frame
 from otel_distro.exporter.outage import Outage
@@ -29,18 +30,6 @@ _SLOW_SECONDS = 1.0
 _NOT_SENDING = float("inf")
 _SPILL_SECONDS = 0.3
 """Of a shutdown's time, what is kept for putting the rest on disk."""
-
-
-class Batch(NamedTuple):
-    """One export request as its transport takes it, how many items it carries, about how many bytes it holds, its age.
-
-    `created` is in seconds since 1970; the sender sets it when it takes the batch.
-    """
-
-    payload: Any
-    items: int
-    size: int
-    created: float = 0.0
 
 
 class Sender:
@@ -77,8 +66,7 @@ class Sender:
     def _clear(self) -> None:
         self.dropped.clear()
         self.exports.clear()
-        self._queue: deque[Batch] = deque()
-        self._bytes = 0
+        self._queue = Backlog()
         self._taken: Batch | None = None
         self._busy = False
         self._since = _NOT_SENDING
@@ -95,16 +83,22 @@ class Sender:
     @property
     def waiting_bytes(self) -> int:
         """Bytes in the queue; what waits on disk is the spool's."""
-        return self._bytes
+        return self._queue.bytes
+
+    def begin(self) -> None:
+        """The process begins to record: send what others left on disk, with or without batches of its own."""
+        if self.spool is not None and self.spool.exists:
+            with self._changed:
+                if self._thread is None and not self._closing:
+                    self._start()
 
     def put(self, batch: Batch) -> None:
         """Take a batch; never waits for the network or a disk."""
         with self._changed:
-            self._queue.append(batch if batch.created else batch._replace(created=time()))
-            self._bytes += batch.size
+            self._queue.append(batch)
             if self._closing:
                 self._drop(0, "shutdown")
-            while self._bytes > self._max_bytes and len(self._queue) > 1 + self._held:
+            while self._queue.bytes > self._max_bytes and len(self._queue) > 1 + self._held:
                 self._drop(self._held, "queue_full")
             if self._thread is None and not self._closing:
                 self._start()
@@ -131,13 +125,7 @@ class Sender:
         return int(self._taken is not None)
 
     def _drop(self, index: int, cause: str) -> None:
-        self.dropped[cause] += self._pop(index).items
-
-    def _pop(self, index: int) -> Batch:
-        batch = self._queue[index]
-        del self._queue[index]
-        self._bytes -= batch.size
-        return batch
+        self.dropped[cause] += self._queue.pop(index).items
 
     def discard(self) -> None:
         """Forget what waits in memory; a batch in flight arrives or not."""
@@ -206,10 +194,8 @@ class Sender:
             with guard(f"spool.{self.signal}"):
                 written = self.spool.write(Frame(batch.payload, batch.items, batch.created))
         with self._changed:
-            for index, waiting in enumerate(self._queue if written else ()):
-                if waiting is batch:
-                    self._pop(index)
-                    break
+            if written:
+                self._queue.remove(batch)
             self._changed.notify_all()
         return written
 
@@ -321,10 +307,8 @@ class Sender:
             if self._failing:
                 return
             in_memory = self._taken is batch
-            waits = bool(self._queue) and self._queue[0] is batch  # not so after a shutdown
-            if waits:
-                self._pop(0)
-            if waits or not in_memory:
+            waited = self._queue.remove(batch)  # not so after a shutdown
+            if waited or not in_memory:
                 self.dropped.update(lost(answer, batch.items))
         if self.spool is not None and not in_memory:
             with guard(f"spool.{self.signal}"):
@@ -355,12 +339,11 @@ class Sender:
                 self._changed.wait_for(lambda: self._since != since or self._closing or len(self._queue) > self._held)
                 if self._since != since or self._closing:
                     break
-                batch = self._pop(self._held)
+                batch = self._queue.pop(self._held)
             written = self._write(batch)
             if not written:
                 with self._changed:
                     self._queue.insert(self._held, batch)
-                    self._bytes += batch.size
         with self._changed:
             self._aside = False
             self._changed.notify_all()

@@ -85,6 +85,13 @@ class Spool:
         self._lock = Lock()
 
     @property
+    def exists(self) -> bool:
+        """Whether there may be something on disk, of whichever process."""
+        with suppress(OSError):
+            return self._parent.is_dir()
+        return False
+
+    @property
     def waiting(self) -> bool:
         """Whether this process has batches on disk."""
         return bool(self._frames or self._files)
@@ -191,7 +198,8 @@ class Spool:
                 if not self._files:
                     self._release()
                     return None
-                self._read(self._files.popleft())
+                self._read(self._files[0])
+                self._files.popleft()  # only now: whoever asks meanwhile is told that something waits
 
     def _read(self, file: File) -> None:
         """Claim the file by another name, so that nobody drops it meanwhile, and read it."""
@@ -204,7 +212,8 @@ class Spool:
             self._leaving = None
         except OSError:
             self.dropped["unreadable"] += 1
-            self._leaving = None
+            self._rests_until = monotonic() + _REST_SECONDS
+            self._remove()
         else:
             self.dropped["unreadable"] += contents.unreadable
             self._frames.extend(contents.frames)
@@ -253,7 +262,7 @@ class Spool:
 
     def look(self) -> None:
         """Now and then: drop what is too old or too much, whoever wrote it; take over what a dead process left."""
-        if not self.limits.max_bytes or monotonic() < self._looks_at:
+        if not self.limits.max_bytes or monotonic() < max(self._looks_at, self._rests_until):
             return
         with self._lock, suppress(OSError):
             found = self._look(0)
@@ -291,15 +300,19 @@ class Spool:
 
     def _adopt(self, paths: list[Path]) -> None:
         """Take over one folder of a process that has ended; what others leave is for other processes, or for later."""
-        for path in paths:
-            left = folder.files(path)
-            held = folder.take(path) if path not in self._held and (path.parent == self._parent or not left) else None
-            files = folder.files(path)  # once more: its process lived until now
-            if held is not None and files:
-                self._held[path] = held
-                self._files.extend(sorted(files, key=_by_time))
-                return
-            if held is not None:
+        left = {path: sorted(file.path.name for file in folder.files(path)) for path in paths if path not in self._held}
+        for path in sorted(left, key=left.__getitem__):
+            if path.parent != self._parent and left[path]:
+                continue
+            with suppress(OSError):
+                held = folder.take(path)
+                if held is None:
+                    continue
+                files = folder.files(path)  # once more: its process lived until now
+                if files:
+                    self._held[path] = held
+                    self._files.extend(sorted(files, key=_by_time))
+                    return
                 folder.release(held)
 
 

@@ -112,6 +112,8 @@ class Pipeline:
         found = process_resource() if self._forked else Resource.get_empty()
         if self._slot is not None:
             found = found.merge(Resource({SERVICE_INSTANCE_ID: self._slot.acquire()}))
+        for exporter in self.worker.outputs.exporters:
+            exporter.begin()
         if self.worker.outputs.reader is not None:
             self.worker.outputs.reader.begin()
         self.resource = self.resource.merge(found)

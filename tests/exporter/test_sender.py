@@ -12,8 +12,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otel_distro.config import load
 from otel_distro.exporter import sender as module
+from otel_distro.exporter.backlog import Batch
 from otel_distro.exporter.grpc import GrpcTransport
-from otel_distro.exporter.sender import Batch, Sender
+from otel_distro.exporter.sender import Sender
 from otel_distro.exporter.split import SplittingTransport
 from otel_distro.exporter.transport import Answer, HttpTransport, Result
 from tests.e2e.waiting import wait_for

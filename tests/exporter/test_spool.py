@@ -209,6 +209,37 @@ def test_one_folder_after_the_other_is_taken_over(tmp_path: Path) -> None:
     assert sorted(drained(one) + drained(another)) == [b"a", b"b"]
 
 
+def test_the_oldest_is_taken_over_first(tmp_path: Path) -> None:
+    """Whatever the folders' names are."""
+    now = int(time() * 1000)
+    for number in (2, 3, 1):
+        dead = spool(tmp_path)
+        dead.write(batch(b"%d" % number))
+        (path,) = (path for path in files(tmp_path) if path.parent == dead._own.path)  # type: ignore[union-attr]
+        path.rename(path.with_name(f"{now - 1000 + number}-000001.otlp"))
+        dead.close()
+    one = spool(tmp_path)
+    found = []
+    for _ in range(3):
+        found += drained(looked(one))
+    assert found == [b"1", b"2", b"3"]
+
+
+def test_a_file_that_can_not_be_read_stops_nothing(tmp_path: Path) -> None:
+    """It is counted, and the disk is left alone for a while."""
+    dead = spool(tmp_path)
+    dead.write(batch(b"one"))
+    dead.close()
+    (path,) = files(tmp_path)
+    path.unlink()
+    path.mkdir()
+    one = looked(spool(tmp_path))
+    assert drained(one) == []
+    assert one.dropped == {"unreadable": 1}
+    assert drained(looked(one)) == []
+    assert one.dropped == {"unreadable": 1}
+
+
 def test_another_endpoints_batches_are_not_taken_over(tmp_path: Path) -> None:
     """What was for one tenant is not sent to another one."""
     dead = spool(tmp_path, destination="there")

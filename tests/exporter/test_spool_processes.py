@@ -134,14 +134,15 @@ def test_many_processes_share_a_directory(port: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hangs", [False, True])
 def test_a_short_program_ends_in_time_and_loses_nothing(port: int, tmp_path: Path, hangs: bool) -> None:
-    """A dead collector costs 0.3 s at most, one that hangs the deadline; one line says why."""
+    """A dead collector costs 0.3 s at most, one that hangs the deadline; one line per signal says why."""
     program = f"{END}\norders.add(1)\nspan('short')\nend = time.time()"
     more = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_DISTRO_SHUTDOWN_TIMEOUT": "1", "OTEL_DISTRO_LOG_FORMAT": "app"}
     collector = OtlpServer(port) if hangs else None  # it has the port and answers nobody
     done = ended(program, settings(port, tmp_path, **more))
     took = float(done.stdout.split()[-1])
     assert took < (1.2 if hangs else 0.3)
-    assert len([line for line in done.stderr.splitlines() if "can't be delivered" in line and "wait in" in line]) == 1
+    lines = [line for line in done.stderr.splitlines() if "can't be delivered" in line and "wait in" in line]
+    assert sorted(line.split()[0] for line in lines) == ["metrics", "traces"]
     assert len(files(tmp_path)) == 2
     if collector is not None:
         collector._http.server_close()
@@ -173,3 +174,10 @@ if child:
             10,
         )
     assert set(names(server).values()) == {1}
+
+
+def test_an_idle_process_sends_what_others_left(port: int, tmp_path: Path) -> None:
+    """One measurement is enough to begin; it need not have spans of its own."""
+    assert ended("span('left')", settings(port, tmp_path)).returncode == 0
+    with OtlpServer(port).running() as server, started("orders.add(1)\ntime.sleep(60)", settings(port, tmp_path)):
+        wait_for(lambda: names(server) == {"left": 1}, "the span", 20)

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from otel_distro.config import load
+from otel_distro.exporter.backlog import Batch
 from otel_distro.exporter.frame import Frame
-from otel_distro.exporter.sender import Batch, Sender
+from otel_distro.exporter.sender import Sender
 from otel_distro.exporter.spool import Limits, Spool
 from otel_distro.exporter.transport import Answer, HttpTransport, Result
 from tests.e2e.waiting import wait_for
@@ -272,23 +273,6 @@ def test_the_end_waits_for_what_is_under_way(senders: Senders) -> None:
     second.shutdown(monotonic() + 5)
     assert sorted(transport.payloads) == [b"one", b"two"]
     assert not list(senders.folder.rglob("*.sending"))
-
-
-def test_one_outage_of_all_signals_is_one_line(senders: Senders, lines: list[str]) -> None:
-    """They fail for the same reason; what fails for another one has its own line."""
-    with no_server() as port:
-        made = [senders.to(port, signal) for signal in ("traces", "metrics", "logs")]
-        for sender in made:
-            sender.put(batch(b"one"))
-            waits(sender, 3)
-    assert len(lines) == 1
-    with OtlpServer(port).running() as server:
-        server.replies = [Reply(), Reply(400, body=b"no"), Reply()]
-        for sender in made:
-            assert sender.flush(monotonic() + 10)
-    assert len(lines) == 3
-    assert "delivered again" in lines[1]
-    assert "metrics can't be delivered" in lines[2]
 
 
 def test_without_a_disk_memory_is_used(tmp_path: Path, lines: list[str]) -> None:
