@@ -56,7 +56,8 @@ class Outage:
 
     def ended(self, left: int, lost: int, where: str) -> None:
         """At the end so many batches were left, and so many items of them found no place."""
+        known, self._lost = self._lost, self._lost or left > 0  # what fails from now on needs no other line
         if lost:
             _logger.warning("%d items of %s could not be delivered before the end, and are lost", lost, self._signal)
-        elif left and not self._lost:
+        elif left and not known:
             _logger.warning("%s can't be delivered before the end and wait in %s", self._signal, where)

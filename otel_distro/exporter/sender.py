@@ -75,6 +75,7 @@ class Sender:
         self._failing = False
         self._disks_turn = True
         self._closing = False
+        self._ended = False
         self._hurry = 0.0
         self._outage.reset()
         self._changed = Condition()
@@ -163,7 +164,7 @@ class Sender:
         return self.spool is not None and self.spool.waiting
 
     def shutdown(self, deadline: float) -> None:
-        """Flush, put on disk what is left, and drop and count the rest; all within the deadline."""
+        """Flush, put on disk what is left, drop and count the rest, let go of connection and files; by the deadline."""
         left = max(0.0, deadline - monotonic())
         self.flush(deadline if self.spool is None else deadline - min(_SPILL_SECONDS, left / 2))
         with self._changed:
@@ -176,10 +177,11 @@ class Sender:
         with self._changed:
             while len(self._queue) > int(self._writing):
                 self._drop(-1, "shutdown")
-            self._changed.wait_for(lambda: not self._busy, max(0.0, deadline - monotonic()))
         self._outage.ended(len(rest), self.dropped["shutdown"] - before, self._directory)
         if self._thread is None:
             self._end()
+        with self._changed:  # else what is under way would be sent again, and what is held found by nobody
+            self._changed.wait_for(lambda: self._ended, max(0.0, deadline - monotonic()))
 
     def _keep(self, rest: list[Batch]) -> None:
         """On a thread for this, since the sender's own may be in the middle of an export."""
@@ -206,12 +208,19 @@ class Sender:
         backoff = 0.0
         while self._wait():
             backoff = self._send_first(backoff)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._aside)
         self._end()
 
     def _end(self) -> None:
-        self._transport.close()
+        with guard(f"export.{self.signal}"):
+            self._transport.close()
         if self.spool is not None:
-            self.spool.close()
+            with guard(f"spool.{self.signal}"):
+                self.spool.close()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
 
     def _wait(self) -> bool:
         """Wait until something may leave, or the spool wants to be looked after; False at the end."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from otel_distro.exporter import Exporter
     from otel_distro.exporter.otlp import OtlpReader
+    from otel_distro.exporter.sender import Sender
     from otel_distro.pipeline.aggregate import Aggregator
     from otel_distro.pipeline.decide import Decider
     from otel_distro.pipeline.lines import Console
@@ -71,6 +72,11 @@ class Outputs:
     def exporters(self) -> tuple[Exporter, ...]:
         """The exporters of spans and logs."""
         return self.spans + self.logs
+
+    @property
+    def senders(self) -> tuple[Exporter | Sender, ...]:
+        """What has to be flushed and shut down: each within a deadline, and all side by side."""
+        return self.exporters if self.reader is None else (*self.exporters, self.reader.sender)
 
 
 class Worker:
@@ -210,8 +216,7 @@ class Worker:
         settled = self.settle(deadline, export=True) if self._thread is not None or self._buffer else True
         with guard("pipeline.flush"):
             self.on_flush(deadline)
-        own = () if self.outputs.reader is None else (self.outputs.reader.sender,)
-        flushes = [partial(one.flush, deadline) for one in (*self.outputs.exporters, *own)]
+        flushes = [partial(one.flush, deadline) for one in self.outputs.senders]
         flushed = within(deadline, {f"flush.{number}": flush for number, flush in enumerate(flushes)}) and settled
         self._gave_up = float("-inf") if flushed else monotonic()
         return flushed
@@ -244,10 +249,8 @@ class Worker:
         self.flush(timeout_millis - min(_SPILL_MILLIS, timeout_millis // 4))
         self.closed = True
         self._room = 0
-        for exporter in self.outputs.exporters:
-            exporter.shutdown(deadline)
-        if self.outputs.reader is not None:
-            self.outputs.reader.sender.shutdown(deadline)
+        ends = [partial(one.shutdown, deadline) for one in self.outputs.senders]
+        within(deadline, {f"shutdown.{number}": end for number, end in enumerate(ends)})
         with self._changed:
             self._changed.notify_all()
         self._lines.print()

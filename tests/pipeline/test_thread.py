@@ -20,6 +20,7 @@ from otel_distro.pipeline.thread import Outputs
 from otel_distro.record import LogRecord
 from tests.e2e.waiting import wait_for
 from tests.exporter.requests import RESOURCE, Kept
+from tests.in_memory import InMemoryExporter
 from tests.pipeline.observed import Observed
 
 Make = Callable[..., Observed]
@@ -197,6 +198,21 @@ def test_after_the_end_lines_are_printed_and_nothing_else(observe: Make) -> None
     assert observed.lines[-1].body == "last"
     assert [span.name for span in observed._spans.items] == ["GET /a"]
     assert observed.worker.flush(1000)
+
+
+def test_the_end_of_one_exporter_takes_no_time_of_another(observe: Make) -> None:
+    """All end at the same time: one that hangs leaves the others the time to put on disk what they have."""
+    together = threading.Barrier(2)
+
+    class Ending(InMemoryExporter):
+        def shutdown(self, deadline: float) -> None:
+            together.wait(deadline - monotonic())
+            self.items.append("ended")
+
+    observed, exporters = observe(), (Ending(), Ending())
+    observed.worker.use(Outputs(exporters[:1], exporters[1:]))
+    observed.worker.shutdown(10_000)
+    assert [exporter.items for exporter in exporters] == [["ended"], ["ended"]]
 
 
 def test_a_span_processor_is_told_of_sampled_spans(observed: Observed) -> None:
