@@ -5,9 +5,16 @@
  *   Lines(twin, tail, short, names)   otel_distro.logs.json_line.JsonLines
  *
  * What is not of the usual kind (exact types, few levels, a span without events) is declined before anything is
- * written, and left to the twin: so this file never decides what an odd value becomes. While the bytes of an item are
- * written no Python code runs, so nothing that was looked at can change or go. Slots are read where the members of
- * their class say that they lie; objects are few and touched once, as most of them come from a cold cache.
+ * written, and left to the twin: so this file never decides what an odd value becomes. Slots are read where the members
+ * of their class say that they lie; objects are few and touched once, as most of them come from a cold cache.
+ *
+ * Some calls below may run Python code: an attribute looked up, a dict of somebody else's keys, a twin, a reference
+ * given back. That code may do anything: call in here again, change or free whatever a slot or a container holds, let
+ * another thread do so. Hence
+ *   - what a frame goes on using after such a call it owns: the item, its layout, the dict whose pairs it writes, the
+ *     group, the buffer; a pointer that is only borrowed from a slot or a container is used up before the next one;
+ *   - values are written by functions that run no Python code: exact types only, and names that are exact texts.
+ * "May run Python code" stands at each function that may.
  */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -19,6 +26,11 @@
 
 #ifndef SOURCE
 #define SOURCE "" /* the digest of this file, by which a test knows that what is loaded was built from it */
+#endif
+#ifdef __GNUC__
+#define INLINED static inline __attribute__((always_inline))
+#else
+#define INLINED static inline
 #endif
 #define INTERFACE 1 /* otel_distro/native.py asks for the one that it knows */
 
@@ -36,8 +48,9 @@ enum { L_SCOPE, L_TIME, L_NUMBER, L_LEVEL, L_BODY, L_ATTRIBUTES, L_FIELDS, L_TRA
 static const char *const LOG_SLOTS[] = {"scope", "time_unix_nano", "severity_number", "severity_text", "body",
                                         "attributes", "fields", "trace_id", "span_id", "trace_flags", "event_name"};
 
-typedef struct {
-    PyTypeObject *type;           /* the class these offsets are of; the last one that was seen */
+typedef struct {                  /* never changed: another class is another layout */
+    Py_ssize_t users;             /* the frames that read by it, and the state while it is the last one */
+    PyTypeObject *type;           /* the class these offsets are of */
     Py_ssize_t offsets[S_COUNT];  /* none when the first is 0: it has no such slots */
 } Layout;
 
@@ -50,18 +63,23 @@ typedef struct {
     PyObject *exact, *fixed, *kinds[MAX_KINDS], *span_tag, *log_tag, *has_more, *is_remote, *tracer, *scope;
     unsigned char kind_values[MAX_KINDS];
     Py_ssize_t kept;              /* where a Fixed has its slot of this name */
-    Layout spans, logs;
+    Layout *spans, *logs;         /* of the class that was seen last */
     Writer spare;                 /* the buffer between two calls */
-    PyTypeObject *lines;
 } State;
 
-static Py_ssize_t offset_of(PyTypeObject *type, const char *name)
+static int declined(void) /* after a call that raised: the twin will meet the same, unless it is no error at all */
+{
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+        return FAILED;
+    PyErr_Clear();
+    return DECLINED;
+}
+
+static Py_ssize_t offset_of(PyTypeObject *type, const char *name) /* 0: no such slot; may run Python code */
 {
     PyObject *found = PyObject_GetAttrString((PyObject *)type, name);
-    if (found == NULL) {
-        PyErr_Clear();
-        return 0;
-    }
+    if (found == NULL)
+        return declined() == DECLINED ? 0 : FAILED;
     Py_ssize_t offset = 0;
     if (Py_IS_TYPE(found, &PyMemberDescr_Type)) {
         PyMemberDescrObject *member = (PyMemberDescrObject *)found;
@@ -69,20 +87,47 @@ static Py_ssize_t offset_of(PyTypeObject *type, const char *name)
             offset = member->d_member->offset;
     }
     Py_DECREF(found);
-    return offset;
+    return offset > 0 ? offset : 0;
 }
 
-static void learn(Layout *layout, PyTypeObject *type, const char *const *names, int count)
+static void release(Layout *layout) /* may run Python code */
 {
-    for (int i = 0; i < count; i++) {
-        layout->offsets[i] = offset_of(type, names[i]);
-        if (layout->offsets[i] <= 0) {
-            layout->offsets[0] = 0;
-            break;
+    if (layout == NULL || --layout->users)
+        return;
+    PyTypeObject *type = layout->type;
+    PyMem_Free(layout);
+    Py_DECREF(type);
+}
+
+/* The layout of a class, to be released. A class changes how it lies in memory never, even if its members are changed
+ * later, and `__class__` can only become one that lies the same way. May run Python code. */
+static Layout *layout_of(Layout **last, PyTypeObject *type, const char *const *names, int count)
+{
+    if (*last != NULL && (*last)->type == type) {
+        (*last)->users++;
+        return *last;
+    }
+    Layout *made = PyMem_Calloc(1, sizeof(Layout));
+    if (made == NULL)
+        return (Layout *)PyErr_NoMemory();
+    made->users = 1;
+    made->type = (PyTypeObject *)Py_NewRef(type);
+    int known = 0;
+    while (known < count && (made->offsets[known] = offset_of(type, names[known])) > 0)
+        known++;
+    if (known < count) {
+        int failed = made->offsets[known] < 0;
+        made->offsets[0] = 0;
+        if (failed) {
+            release(made);
+            return NULL;
         }
     }
-    Py_INCREF(type);
-    Py_XSETREF(layout->type, type);
+    Layout *before = *last;
+    *last = made;
+    made->users++;
+    release(before);
+    return made;
 }
 
 static inline PyObject *slot(PyObject *object, const Layout *layout, int which) /* borrowed; NULL: unset */
@@ -398,63 +443,92 @@ static int put_pair(Writer *w, unsigned char tag, PyObject *key, PyObject *value
     return finish(w, inner) < 0 ? FAILED : finish(w, start);
 }
 
-/* Whether this is a dict that tells its pairs as a dict does: 1; nothing in it: 0; something else: DECLINED as -1. */
+/* Whether this is a dict that tells its pairs as a dict does, and has any. May run Python code. */
+enum { EMPTY = 2 };
 static int is_plain(State *state, PyObject *values)
 {
-    if (values == Py_None)
-        return 0;
     if (values == NULL)
-        return -1;
+        return DECLINED;
+    if (values == Py_None)
+        return EMPTY;
     if (PyDict_CheckExact(values) || Py_IS_TYPE(values, (PyTypeObject *)state->exact)
         || Py_IS_TYPE(values, (PyTypeObject *)state->fixed))
-        return PyDict_GET_SIZE(values) > 0;
-    if (Py_IS_TYPE(values, &PyDictProxy_Type)) { /* the fields outside of any work */
-        Py_ssize_t size = PyObject_Size(values);
-        if (size < 0)
-            PyErr_Clear();
-        return size == 0 ? 0 : -1;
-    }
-    return -1;
+        return PyDict_GET_SIZE(values) ? DONE : EMPTY;
+    if (!Py_IS_TYPE(values, &PyDictProxy_Type)) /* the fields outside of any work */
+        return DECLINED;
+    Py_INCREF(values);
+    Py_ssize_t size = PyObject_Size(values);
+    int result = size < 0 ? declined() : size == 0 ? EMPTY : DECLINED;
+    Py_DECREF(values);
+    return result;
 }
 
-static PyObject *kept_of(State *state, PyObject *values) /* the dict in which a Fixed keeps what was made of it */
+static PyObject *kept_of(State *state, PyObject *values) /* a new reference: where a Fixed keeps what was made of it */
 {
     if (!Py_IS_TYPE(values, (PyTypeObject *)state->fixed))
         return NULL;
     PyObject *kept = *(PyObject **)((char *)values + state->kept);
-    return kept != NULL && PyDict_CheckExact(kept) ? kept : NULL;
+    return kept != NULL && PyDict_CheckExact(kept) ? Py_NewRef(kept) : NULL;
 }
 
-static int keep(PyObject *kept, PyObject *key, const Writer *w, size_t from)
+static int put_kept(Writer *w, PyObject *kept, PyObject *key, int *found) /* may run Python code */
+{
+    PyObject *bytes = PyDict_GetItemWithError(kept, key);
+    *found = bytes != NULL;
+    if (bytes == NULL)
+        return PyErr_Occurred() ? declined() : DONE;
+    return PyBytes_CheckExact(bytes) ? put_bytes(w, bytes) : DECLINED;
+}
+
+static int keep(PyObject *kept, PyObject *key, const Writer *w, size_t from) /* may run Python code */
 {
     PyObject *made = PyBytes_FromStringAndSize((char *)w->data + from, (Py_ssize_t)(w->size - from));
-    int result = made == NULL ? FAILED : PyDict_SetItem(kept, key, made);
+    int result = made == NULL ? FAILED : PyDict_SetItem(kept, key, made) < 0 ? declined() : DONE;
     Py_XDECREF(made);
     return result;
 }
 
-static int put_attributes(State *state, Writer *w, PyObject *tag, PyObject *values)
+typedef int (*PutPair)(void *, Writer *, PyObject *, PyObject *); /* runs no Python code */
+
+/* Each pair, or what a Fixed kept of them under this key. The caller owns both dicts. May run Python code. */
+INLINED int put_owned_pairs(Writer *w, PyObject *values, PyObject *kept, PyObject *key, PutPair put_one, void *with)
 {
-    int plain = is_plain(state, values);
-    if (plain <= 0)
-        return plain < 0 ? DECLINED : DONE;
-    PyObject *kept = kept_of(state, values);
-    if (kept != NULL) {
-        PyObject *found = PyDict_GetItemWithError(kept, tag);
-        if (found != NULL)
-            return PyBytes_CheckExact(found) ? put_bytes(w, found) : DECLINED;
-        if (PyErr_Occurred())
-            return FAILED;
-    }
+    int found = 0, result = kept == NULL ? DONE : put_kept(w, kept, key, &found);
+    if (found || result != DONE)
+        return result;
     size_t from = w->size;
     Py_ssize_t at = 0;
-    PyObject *key, *value;
-    while (PyDict_Next(values, &at, &key, &value)) {
-        int result = put_pair(w, (unsigned char)PyBytes_AS_STRING(tag)[0], key, value);
+    PyObject *name, *value;
+    while (PyDict_Next(values, &at, &name, &value)) {
+        result = put_one(with, w, name, value);
         if (result != DONE)
             return result;
     }
-    return kept == NULL ? DONE : keep(kept, tag, w, from);
+    return kept == NULL ? DONE : keep(kept, key, w, from);
+}
+
+/* As above, of what a slot holds. Both are made anew for each kind of pair. May run Python code. */
+INLINED int put_pairs(State *state, Writer *w, PyObject *values, PyObject *key, PutPair put_one, void *with)
+{
+    int result = is_plain(state, values);
+    if (result != DONE)
+        return result == EMPTY ? DONE : result;
+    Py_INCREF(values);
+    PyObject *kept = key == NULL ? NULL : kept_of(state, values);
+    result = put_owned_pairs(w, values, kept, key, put_one, with);
+    Py_XDECREF(kept);
+    Py_DECREF(values);
+    return result;
+}
+
+static int put_attribute(void *tag, Writer *w, PyObject *key, PyObject *value)
+{
+    return put_pair(w, *(unsigned char *)tag, key, value);
+}
+
+static int put_attributes(State *state, Writer *w, PyObject *tag, PyObject *values) /* may run Python code */
+{
+    return put_pairs(state, w, values, tag, put_attribute, PyBytes_AS_STRING(tag));
 }
 
 /* ---- spans and log records */
@@ -469,49 +543,55 @@ static int put_kind(State *state, Writer *w, PyObject *kind)
     return DECLINED;
 }
 
-static int is_usual(State *state, PyObject *span) /* has it none of what exporter/spans.py calls its rest? */
+/* An attribute that is True or False, of any object at all; DECLINED if it is not. May run Python code. */
+static int ask(PyObject *object, PyObject *name, int *answer)
 {
-    PyObject *more = PyObject_GetAttr(span, state->has_more);
-    if (more == NULL)
-        PyErr_Clear();
-    Py_XDECREF(more);
-    return more == Py_False;
+    PyObject *found = PyObject_GetAttr(object, name);
+    if (found == NULL)
+        return declined();
+    int result = PyBool_Check(found) ? DONE : DECLINED;
+    *answer = found == Py_True;
+    Py_DECREF(found);
+    return result;
 }
 
-static int has_remote_parent(State *state, PyObject *span)
+/* Has it none of what exporter/spans.py calls its rest? And was its parent in another process? May run Python code. */
+static int ask_span(State *state, const Layout *layout, PyObject *span, int *remote)
 {
-    PyObject *is_root = slot(span, &state->spans, S_IS_ROOT), *parent = slot(span, &state->spans, S_PARENT);
-    if (is_root == Py_False)
-        return 0;
+    uint64_t parent_id;
+    int more = 0, result = ask(span, state->has_more, &more);
+    *remote = 0;
+    if (result != DONE || more)
+        return result == DONE ? DECLINED : result;
+    if (!Py_IS_TYPE(span, layout->type) || unsigned_of(slot(span, layout, S_PARENT_ID), &parent_id))
+        return DECLINED;
+    PyObject *is_root = slot(span, layout, S_IS_ROOT), *parent = slot(span, layout, S_PARENT);
+    if (!parent_id || is_root == Py_False)
+        return DONE;
     if (is_root != Py_True || parent == NULL)
-        return -1;
+        return DECLINED;
     Py_INCREF(parent);
-    PyObject *remote = PyObject_GetAttr(parent, state->is_remote);
+    result = ask(parent, state->is_remote, remote);
     Py_DECREF(parent);
-    if (remote == NULL)
-        PyErr_Clear();
-    Py_XDECREF(remote);
-    return remote == Py_True ? 1 : remote == Py_False ? 0 : -1;
+    return result == DONE && !Py_IS_TYPE(span, layout->type) ? DECLINED : result;
 }
 
-static int put_span(State *state, Writer *w, PyObject *span)
+static int put_span(State *state, const Layout *layout, Writer *w, PyObject *span) /* may run Python code */
 {
-    const Layout *layout = &state->spans;
     uint64_t id, parent, started, ended, flags;
     unsigned char head[59] = {0x0a, 16}, *to = head + 18;
-    if (!is_usual(state, span) || trace_id_of(slot(span, layout, S_TRACE_ID), head + 2)
+    int remote, result = ask_span(state, layout, span, &remote); /* first: what is read below is used at once */
+    if (result != DONE)
+        return result;
+    if (trace_id_of(slot(span, layout, S_TRACE_ID), head + 2)
         || unsigned_of(slot(span, layout, S_SPAN_ID), &id) || unsigned_of(slot(span, layout, S_PARENT_ID), &parent)
         || unsigned_of(slot(span, layout, S_START), &started) || unsigned_of(slot(span, layout, S_END), &ended)
         || unsigned_of(slot(span, layout, S_FLAGS), &flags) || flags > UINT32_MAX)
         return DECLINED;
-    flags |= 0x100;
+    flags |= remote ? 0x300 : 0x100;
     *to++ = 0x12, *to++ = 8;
     big_bytes(to, id), to += 8;
     if (parent) {
-        int remote = has_remote_parent(state, span);
-        if (remote < 0)
-            return DECLINED;
-        flags |= remote ? 0x200 : 0;
         *to++ = 0x22, *to++ = 8;
         big_bytes(to, parent), to += 8;
     }
@@ -521,7 +601,7 @@ static int put_span(State *state, Writer *w, PyObject *span)
     fixed_bytes(to, ended, 8), to += 8;
     unsigned char tail[6] = {0x85, 0x01};
     fixed_bytes(tail + 2, flags, 4);
-    int result = put(w, head, (size_t)(to - head));
+    result = put(w, head, (size_t)(to - head));
     if (result == DONE)
         result = put_text_field(w, 0x2a, slot(span, layout, S_NAME));
     if (result == DONE)
@@ -556,13 +636,12 @@ static int put_context(Writer *w, const unsigned char *trace_id, PyObject *span_
     return put(w, bytes, sizeof bytes);
 }
 
-static int put_log(State *state, Writer *w, PyObject *record)
+static int put_log(State *state, const Layout *layout, Writer *w, PyObject *record) /* may run Python code */
 {
-    const Layout *layout = &state->logs;
     uint64_t time, number;
     unsigned char head[20] = {0x09}, trace_id[16];
     if (unsigned_of(slot(record, layout, L_TIME), &time) || unsigned_of(slot(record, layout, L_NUMBER), &number)
-        || number > 255 || trace_id_of(slot(record, layout, L_TRACE_ID), trace_id))
+        || number > 127 || trace_id_of(slot(record, layout, L_TRACE_ID), trace_id))
         return DECLINED;
     fixed_bytes(head + 1, time, 8);
     head[9] = 0x59;
@@ -590,11 +669,11 @@ static int put_log(State *state, Writer *w, PyObject *record)
 /* ---- a batch */
 
 typedef struct {
-    Layout *layout;
+    Layout **last;
     const char *const *names;
     int count;
     PyObject *key; /* by what items are grouped: the first slot */
-    int (*put)(State *, Writer *, PyObject *);
+    int (*put)(State *, const Layout *, Writer *, PyObject *);
 } Signal;
 
 static inline Writer borrow(State *state) /* whoever comes meanwhile begins with none */
@@ -613,43 +692,53 @@ static void give_back(State *state, Writer *w)
         state->spare = *w;
 }
 
-/* The item as a field of its batch's scope; returns by what it is grouped. */
-static PyObject *put_item(State *state, const Signal *signal, Writer *w, PyObject *item, PyObject *twin)
+static int put_by_twin(Writer *w, PyObject *twin, PyObject *item) /* may run Python code */
 {
-    Layout *layout = signal->layout;
-    if (Py_TYPE(item) != layout->type)
-        learn(layout, Py_TYPE(item), signal->names, signal->count);
-    w->size = 0;
-    Py_ssize_t start = begin(w, 0x12);
-    if (start < 0)
-        return NULL;
-    int result = layout->offsets[0] ? signal->put(state, w, item) : DECLINED;
-    if (result == DECLINED) {
-        w->size = (size_t)start;
-        PyObject *made = PyObject_CallFunctionObjArgs(twin, item, NULL);
-        if (made != NULL && !PyBytes_Check(made))
-            PyErr_SetString(PyExc_TypeError, "an encoder gives bytes");
-        result = made != NULL && PyBytes_Check(made) ? put_bytes(w, made) : FAILED;
-        Py_XDECREF(made);
-    }
-    if (result == FAILED || finish(w, start) < 0)
-        return NULL;
-    PyObject *key = layout->offsets[0] ? slot(item, layout, 0) : NULL;
-    return key != NULL ? Py_NewRef(key) : PyObject_GetAttr(item, signal->key);
+    PyObject *made = PyObject_CallFunctionObjArgs(twin, item, NULL);
+    if (made == NULL)
+        return FAILED;
+    int result = PyBytes_Check(made) ? put_bytes(w, made) : FAILED;
+    if (!PyBytes_Check(made))
+        PyErr_SetString(PyExc_TypeError, "an encoder gives bytes");
+    Py_DECREF(made);
+    return result;
 }
 
-static PyObject *group_of(PyObject *groups, PyObject *key) /* borrowed */
+/* The item as a field of its batch's scope; returns by what it is grouped. May run Python code. */
+static PyObject *put_item(State *state, const Signal *signal, Writer *w, PyObject *item, PyObject *twin)
+{
+    w->size = 0;
+    Py_ssize_t start = begin(w, 0x12);
+    Layout *layout = start < 0 ? NULL : layout_of(signal->last, Py_TYPE(item), signal->names, signal->count);
+    if (layout == NULL)
+        return NULL;
+    PyObject *key = NULL;
+    int result = layout->offsets[0] ? signal->put(state, layout, w, item) : DECLINED;
+    if (result == DECLINED) {
+        w->size = (size_t)start;
+        result = put_by_twin(w, twin, item);
+    }
+    if (result == DONE && finish(w, start) == DONE) {
+        key = layout->offsets[0] && Py_IS_TYPE(item, layout->type) ? slot(item, layout, 0) : NULL;
+        key = key != NULL ? Py_NewRef(key) : PyObject_GetAttr(item, signal->key);
+    }
+    release(layout);
+    return key;
+}
+
+static PyObject *group_of(PyObject *groups, PyObject *key) /* a new reference; may run Python code */
 {
     PyObject *found = PyDict_GetItemWithError(groups, key);
-    if (found == NULL && !PyErr_Occurred()) {
-        PyObject *made = PyByteArray_FromStringAndSize(NULL, 0);
-        if (made != NULL && PyDict_SetItem(groups, key, made) == 0)
-            found = made;
-        Py_XDECREF(made);
+    if (found != NULL) {
+        Py_INCREF(found);
+    } else if (!PyErr_Occurred()) {
+        found = PyByteArray_FromStringAndSize(NULL, 0);
+        if (found != NULL && PyDict_SetItem(groups, key, found) < 0)
+            Py_CLEAR(found);
     }
     if (found != NULL && !PyByteArray_Check(found)) {
         PyErr_SetString(PyExc_TypeError, "a group is a bytearray");
-        return NULL;
+        Py_CLEAR(found);
     }
     return found;
 }
@@ -678,11 +767,8 @@ static PyObject *add(State *state, const Signal *signal, PyObject *const *argume
         Py_DECREF(item);
         if (key == NULL)
             break;
-        if (key != last) { /* most items come beside others of their scope */
-            PyObject *found = group_of(arguments[0], key);
-            Py_XINCREF(found);
-            Py_XSETREF(group, found);
-        }
+        if (key != last) /* most items come beside others of their scope */
+            Py_XSETREF(group, group_of(arguments[0], key));
         Py_XSETREF(last, key);
         if (group == NULL || append(group, &w) < 0)
             break;
@@ -786,7 +872,7 @@ static int put_json(Writer *w, PyObject *value, int depth)
 static PyObject *new_name(Lines *lines, PyObject *key)
 {
     PyObject *name = PyDict_GetItemWithError(lines->shorts, key), *made = NULL;
-    int ambiguous = name == NULL && PyErr_Occurred() ? -1 : PySet_Contains(lines->ambiguous, key);
+    int ambiguous = name == NULL && PyErr_Occurred() ? FAILED : PySet_Contains(lines->ambiguous, key);
     Writer w = {NULL, 0, 0};
     if (ambiguous >= 0 && put(&w, ambiguous ? "\1," : "\0,", 2) == DONE
         && put_quoted(&w, name == NULL ? key : name) == DONE && put(&w, ":", 1) == DONE)
@@ -816,28 +902,24 @@ static int put_json_pair(Lines *lines, Writer *w, PyObject *key, PyObject *value
     return result == DONE ? put_json(w, value, 0) : result;
 }
 
-static int put_json_pairs(State *state, Lines *lines, Writer *w, PyObject *values, int may_be_ambiguous)
+static int put_json_field(void *lines, Writer *w, PyObject *key, PyObject *value)
 {
-    int plain = is_plain(state, values);
-    if (plain <= 0)
-        return plain < 0 ? DECLINED : DONE;
-    PyObject *kept = may_be_ambiguous ? NULL : kept_of(state, values);
-    if (kept != NULL) {
-        PyObject *found = PyDict_GetItemWithError(kept, (PyObject *)lines);
-        if (found != NULL)
-            return PyBytes_CheckExact(found) ? put_bytes(w, found) : DECLINED;
-        if (PyErr_Occurred())
-            return FAILED;
-    }
-    size_t from = w->size;
-    Py_ssize_t at = 0;
-    PyObject *key, *value;
-    while (PyDict_Next(values, &at, &key, &value)) {
-        int result = put_json_pair(lines, w, key, value, may_be_ambiguous);
-        if (result != DONE)
-            return result;
-    }
-    return kept == NULL ? DONE : keep(kept, (PyObject *)lines, w, from);
+    return put_json_pair(lines, w, key, value, 1);
+}
+
+static int put_json_attribute(void *lines, Writer *w, PyObject *key, PyObject *value)
+{
+    return put_json_pair(lines, w, key, value, 0);
+}
+
+static int put_json_fields(State *state, Lines *lines, Writer *w, PyObject *values) /* may run Python code */
+{
+    return put_pairs(state, w, values, NULL, put_json_field, lines);
+}
+
+static int put_json_attributes(State *state, Lines *lines, Writer *w, PyObject *values) /* may run Python code */
+{
+    return put_pairs(state, w, values, (PyObject *)lines, put_json_attribute, lines);
 }
 
 static int64_t days_before(int64_t year) /* from 1970-01-01 to the first day of a year */
@@ -888,9 +970,9 @@ static int put_ids(Writer *w, const unsigned char *trace_id, PyObject *span_id)
     return put(w, text, sizeof text - 1);
 }
 
-static int put_line(State *state, Lines *lines, Writer *w, PyObject *record)
+/* May run Python code. */
+static int put_line(State *state, const Layout *layout, Lines *lines, Writer *w, PyObject *record)
 {
-    const Layout *layout = &state->logs;
     uint64_t time;
     unsigned char trace_id[16];
     if (unsigned_of(slot(record, layout, L_TIME), &time) || trace_id_of(slot(record, layout, L_TRACE_ID), trace_id))
@@ -907,9 +989,9 @@ static int put_line(State *state, Lines *lines, Writer *w, PyObject *record)
     STEP(put_quoted(w, slot(record, layout, L_BODY)));
     if (!is_zero(trace_id, 16))
         STEP(put_ids(w, trace_id, slot(record, layout, L_SPAN_ID)));
-    STEP(put_json_pairs(state, lines, w, slot(record, layout, L_FIELDS), 1));
+    STEP(put_json_fields(state, lines, w, slot(record, layout, L_FIELDS)));
     STEP(put_bytes(w, lines->tail));
-    STEP(put_json_pairs(state, lines, w, slot(record, layout, L_ATTRIBUTES), 0));
+    STEP(put_json_attributes(state, lines, w, slot(record, layout, L_ATTRIBUTES)));
     return put(w, "}\n", 2);
 #undef STEP
 }
@@ -918,18 +1000,32 @@ static PyObject *lines_render(PyObject *self, PyObject *record)
 {
     State *state = PyType_GetModuleState(Py_TYPE(self));
     Lines *lines = (Lines *)self;
-    Layout *layout = &state->logs;
-    if (Py_TYPE(record) != layout->type)
-        learn(layout, Py_TYPE(record), LOG_SLOTS, L_COUNT);
-    if (!layout->offsets[0])
-        return PyObject_CallFunctionObjArgs(lines->twin, record, NULL);
+    Layout *layout = state == NULL ? NULL : layout_of(&state->logs, Py_TYPE(record), LOG_SLOTS, L_COUNT);
+    if (layout == NULL)
+        return NULL;
     Writer w = borrow(state);
     PyObject *made = NULL;
-    int result = put_line(state, lines, &w, record);
+    int result = layout->offsets[0] ? put_line(state, layout, lines, &w, record) : DECLINED;
     if (result == DONE)
         made = PyBytes_FromStringAndSize((char *)w.data, (Py_ssize_t)w.size);
     give_back(state, &w);
+    release(layout);
     return result == DECLINED ? PyObject_CallFunctionObjArgs(lines->twin, record, NULL) : made;
+}
+
+static int are_texts(PyObject *shorts, PyObject *ambiguous) /* exact ones: to look one up runs no Python code */
+{
+    Py_ssize_t at = 0;
+    PyObject *key, *name, *each = PySequence_List(ambiguous);
+    int all = each != NULL;
+    while (PyDict_Next(shorts, &at, &key, &name))
+        all &= PyUnicode_CheckExact(key) && PyUnicode_CheckExact(name);
+    for (Py_ssize_t i = 0; all && i < PyList_GET_SIZE(each); i++)
+        all = PyUnicode_CheckExact(PyList_GET_ITEM(each, i));
+    Py_XDECREF(each);
+    if (!all && !PyErr_Occurred())
+        PyErr_SetString(PyExc_TypeError, "names are exact texts");
+    return all;
 }
 
 static PyObject *lines_new(PyTypeObject *type, PyObject *arguments, PyObject *names)
@@ -939,25 +1035,41 @@ static PyObject *lines_new(PyTypeObject *type, PyObject *arguments, PyObject *na
         PyErr_SetString(PyExc_TypeError, "Lines takes no keywords");
         return NULL;
     }
-    if (!PyArg_ParseTuple(arguments, "OSO!O!:Lines", &twin, &tail, &PyDict_Type, &shorts, &PyFrozenSet_Type, &ambiguous))
+    if (!PyArg_ParseTuple(arguments, "OSO!O!:Lines", &twin, &tail, &PyDict_Type, &shorts, &PyFrozenSet_Type,
+                          &ambiguous))
         return NULL;
     Lines *made = (Lines *)type->tp_alloc(type, 0);
     if (made == NULL)
         return NULL;
     made->twin = Py_NewRef(twin);
     made->tail = Py_NewRef(tail);
-    made->shorts = Py_NewRef(shorts);
-    made->ambiguous = Py_NewRef(ambiguous);
+    made->shorts = PyDict_Copy(shorts); /* what nobody else has nobody changes */
+    made->ambiguous = PyFrozenSet_New(ambiguous);
     made->names = PyDict_New();
-    if (made->names == NULL)
+    if (made->shorts == NULL || made->ambiguous == NULL || made->names == NULL
+        || !are_texts(made->shorts, made->ambiguous))
         Py_CLEAR(made);
     return (PyObject *)made;
+}
+
+/* There is no `tp_clear`, as a tuple has none: what it refers to is there before it, and is never another. */
+static int lines_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    Lines *lines = (Lines *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(lines->twin);
+    Py_VISIT(lines->tail);
+    Py_VISIT(lines->shorts);
+    Py_VISIT(lines->ambiguous);
+    Py_VISIT(lines->names);
+    return 0;
 }
 
 static void lines_dealloc(PyObject *self)
 {
     Lines *lines = (Lines *)self;
     PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
     Py_XDECREF(lines->twin);
     Py_XDECREF(lines->tail);
     Py_XDECREF(lines->shorts);
@@ -975,10 +1087,13 @@ static PyType_Slot LINES_SLOTS[] = {
     {Py_tp_doc, "Renders log records as lines of JSON."},
     {Py_tp_new, lines_new},
     {Py_tp_dealloc, lines_dealloc},
+    {Py_tp_traverse, lines_traverse},
     {Py_tp_methods, LINES_METHODS},
     {0, NULL},
 };
-static PyType_Spec LINES_SPEC = {"_otel_distro_native.Lines", sizeof(Lines), 0, Py_TPFLAGS_DEFAULT, LINES_SLOTS};
+static PyType_Spec LINES_SPEC = {
+    "_otel_distro_native.Lines", sizeof(Lines), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, LINES_SLOTS,
+};
 
 /* ---- the module */
 
@@ -1025,55 +1140,51 @@ static int module_exec(PyObject *module)
         || (state->has_more = PyUnicode_InternFromString("has_more")) == NULL
         || (state->is_remote = PyUnicode_InternFromString("is_remote")) == NULL
         || (state->tracer = PyUnicode_InternFromString(SPAN_SLOTS[S_TRACER])) == NULL
-        || (state->scope = PyUnicode_InternFromString(LOG_SLOTS[L_SCOPE])) == NULL
-        || (state->lines = (PyTypeObject *)PyType_FromModuleAndSpec(module, &LINES_SPEC, NULL)) == NULL)
+        || (state->scope = PyUnicode_InternFromString(LOG_SLOTS[L_SCOPE])) == NULL)
         goto failed;
-    return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0
-        || PyModule_AddStringConstant(module, "SOURCE", SOURCE) < 0 || PyModule_AddType(module, state->lines) < 0;
+    PyObject *lines = PyType_FromModuleAndSpec(module, &LINES_SPEC, NULL);
+    int result = lines == NULL ? FAILED : PyModule_AddType(module, (PyTypeObject *)lines);
+    Py_XDECREF(lines);
+    if (result < 0 || PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0)
+        return FAILED;
+    return PyModule_AddStringConstant(module, "SOURCE", SOURCE);
 failed:
     if (!PyErr_Occurred())
         PyErr_SetString(PyExc_ImportError, "the classes of otel_distro are not those that this was written for");
     return FAILED;
 }
 
+/* There is no `m_clear` either: whoever calls in here at the end of the interpreter still finds all that it needs. */
 static int module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     State *state = PyModule_GetState(module);
     Py_VISIT(state->exact);
     Py_VISIT(state->fixed);
-    Py_VISIT(state->spans.type);
-    Py_VISIT(state->logs.type);
-    Py_VISIT(state->lines);
     for (int i = 0; i < MAX_KINDS; i++)
         Py_VISIT(state->kinds[i]);
-    return 0;
-}
-
-static int module_clear(PyObject *module)
-{
-    State *state = PyModule_GetState(module);
-    Py_CLEAR(state->exact);
-    Py_CLEAR(state->fixed);
-    Py_CLEAR(state->spans.type);
-    Py_CLEAR(state->logs.type);
-    Py_CLEAR(state->lines);
-    Py_CLEAR(state->span_tag);
-    Py_CLEAR(state->log_tag);
-    Py_CLEAR(state->has_more);
-    Py_CLEAR(state->is_remote);
-    Py_CLEAR(state->tracer);
-    Py_CLEAR(state->scope);
-    for (int i = 0; i < MAX_KINDS; i++)
-        Py_CLEAR(state->kinds[i]);
+    if (state->spans != NULL)
+        Py_VISIT(state->spans->type);
+    if (state->logs != NULL)
+        Py_VISIT(state->logs->type);
     return 0;
 }
 
 static void module_free(void *module)
 {
     State *state = PyModule_GetState(module);
-    module_clear(module);
+    release(state->spans);
+    release(state->logs);
+    Py_XDECREF(state->exact);
+    Py_XDECREF(state->fixed);
+    Py_XDECREF(state->span_tag);
+    Py_XDECREF(state->log_tag);
+    Py_XDECREF(state->has_more);
+    Py_XDECREF(state->is_remote);
+    Py_XDECREF(state->tracer);
+    Py_XDECREF(state->scope);
+    for (int i = 0; i < MAX_KINDS; i++)
+        Py_XDECREF(state->kinds[i]);
     PyMem_Free(state->spare.data);
-    state->spare = (Writer){NULL, 0, 0};
 }
 
 static PyMethodDef METHODS[] = {
@@ -1084,7 +1195,7 @@ static PyMethodDef METHODS[] = {
 static PyModuleDef_Slot MODULE_SLOTS[] = {{Py_mod_exec, module_exec}, {0, NULL}};
 static PyModuleDef MODULE = {
     PyModuleDef_HEAD_INIT, "_otel_distro_native", "The encoders of the hot path; see otel_distro.native.",
-    sizeof(State), METHODS, MODULE_SLOTS, module_traverse, module_clear, module_free,
+    sizeof(State), METHODS, MODULE_SLOTS, module_traverse, NULL, module_free,
 };
 
 PyMODINIT_FUNC PyInit__otel_distro_native(void)
