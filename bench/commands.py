@@ -55,7 +55,7 @@ def run(variants: str, rounds: int, burst: float) -> int:
 
 def _report_variants(records: list[Record], counts: dict[str, Any], missing: list[str], rounds: int) -> int:
     bare = next(record for record in records if record.variant is BARE)
-    delivered = {record.variant.name: counts.get(record.variant.name, {}) for record in records}
+    delivered = {record.variant.name: counts.get(record.variant.name, record.pulled) for record in records}
     lines = {
         record.variant.name: interleaved.summary(record, bare, delivered[record.variant.name]) for record in records
     }
