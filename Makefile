@@ -60,8 +60,8 @@ demo: setup ## run the example shop under traffic and show one correlated reques
 bench: setup ## what telemetry costs per request: bare, hand-rolled, upstream, ddtrace, ours (minutes)
 	$(BIN)/python -m bench record
 
-bench-peers: setup ## the same with all peers
-	$(BIN)/python -m bench record --variants all
+bench-peers: setup ## the same servers under load with all peers: the record of the peers (minutes)
+	$(BIN)/python -m bench run --variants all
 
 ci: check configs ## everything that .ci/run checks; the matrix beside the tests, which wait a lot
 	@tools/beside "$(MAKE) --no-print-directory matrix" "$(MAKE) --no-print-directory test"

@@ -45,17 +45,25 @@ def _chosen(variants: str) -> Sequence[Variant]:
 
 
 def run(variants: str, rounds: int, burst: float) -> int:
-    """Method A: servers under load, in interleaved bursts."""
+    """Method A: servers under load, in interleaved bursts; a choice of variants by name is only shown."""
     chosen, missing = session.ready(_chosen(variants))
     with session.place() as (place, sink):
         records = interleaved.measure(chosen, place, sink, Plan(rounds, burst))
         counts = sink.counts()
-    return _report_variants(records, counts, missing, rounds)
+    lines, details = _variants(records, counts)
+    details |= {"rounds": rounds, "missing": missing}
+    part = {"core": "variants", "all": "peers"}.get(variants)
+    if part:
+        report.write(part, lines, details)
+    for name, line in lines.items():
+        print(f"{name:<15}ratio {details['ratios'][name]:<20} {line['overhead_us']:+.0f} µs over bare")
+    return _told([*missing, *details["complaints"]])
 
 
-def _report_variants(records: list[Record], counts: dict[str, Any], missing: list[str], rounds: int) -> int:
+def _variants(records: list[Record], counts: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Their lines of the results, and the details."""
     bare = next(record for record in records if record.variant is BARE)
-    delivered = {record.variant.name: counts.get(record.variant.name, {}) for record in records}
+    delivered = {record.variant.name: counts.get(record.variant.name, record.pulled) for record in records}
     lines = {
         record.variant.name: interleaved.summary(record, bare, delivered[record.variant.name]) for record in records
     }
@@ -64,19 +72,16 @@ def _report_variants(records: list[Record], counts: dict[str, Any], missing: lis
         name = record.variant.name
         complaints += delivery.complaints(record.variant, lines[name], delivered[name], record.requests)
     details = {
-        "rounds": rounds,
         "requests": {record.variant.name: record.requests for record in records},
         "titles": {record.variant.name: record.variant.title for record in records},
         "ratios": {record.variant.name: str(interleaved.ratio(record, bare)) for record in records},
         "throughput": {record.variant.name: str(interleaved.throughput(record, bare)) for record in records},
         "start_seconds": {record.variant.name: record.start_seconds for record in records},
         "gaps": {record.variant.name: gap for record in records if (gap := _gap(record.variant, lines))},
-        "missing": missing,
         "complaints": complaints,
         "delivered": delivered,
     }
-    report.write("variants", lines, details)
-    return _told([*missing, *complaints])
+    return lines, details
 
 
 def _gap(variant: Variant, lines: dict[str, dict[str, float]]) -> str:
@@ -204,7 +209,7 @@ COMMANDS = {
         "both methods: the numbers of record",
         record,
         {
-            "variants": ("core", "core, all, or names; bare and ours are always among them"),
+            "variants": ("core", "core, all (the record of the peers), or names (only shown)"),
             "rounds": (Plan().rounds, "rounds of bursts"),
             "blocks": (paired.ROUNDS, "blocks of each set-up"),
         },
@@ -213,7 +218,7 @@ COMMANDS = {
         "method A: the variants' servers under load, in interleaved bursts",
         run,
         {
-            "variants": ("core", "core, all, or names; bare and ours are always among them"),
+            "variants": ("core", "core, all (the record of the peers), or names (only shown)"),
             "rounds": (12, "rounds of bursts"),
             "burst": (1.5, "seconds of one burst; below 1.3 late batches are missed"),
         },

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.delivery import pulled
 from bench.environments import say
 from bench.error import BenchError
 from bench.medians import Spread
@@ -58,8 +59,8 @@ class Record:
     rounds: list[list[Burst]] = field(default_factory=list)
     rss: float = 0.0
     requests: int = 0
-    pulled: int = 0
-    """Samples on its /metrics."""
+    pulled: dict[str, Any] = field(default_factory=dict)
+    """What its /metrics showed at the end, as `delivery.pulled` says it."""
 
 
 def order(names: Sequence[str], source: random.Random) -> list[str]:
@@ -92,7 +93,7 @@ def measure(variants: Sequence[Variant], place: Place, sink: Sink, plan: Plan) -
         for name, server in servers.items():
             records[name].rss = server.rss()
             if server.variant.exposes:
-                records[name].pulled = _samples(server.get("/metrics"))
+                records[name].pulled = pulled(server.get("/metrics").decode().splitlines())
             records[name].requests = server.requests
     return list(records.values())
 
@@ -148,16 +149,11 @@ def _load(server: Server, seconds: float) -> Load:
     return load
 
 
-def _samples(exposition: bytes) -> int:
-    return sum(1 for line in exposition.splitlines() if line and not line.startswith(b"#"))
-
-
 def summary(record: Record, bare: Record, delivered: dict[str, Any]) -> dict[str, float]:
     """One variant's line of `latest.json`."""
     cpu = [statistics.mean(burst.cpu_us for burst in bursts) for bursts in record.rounds]
     base = [statistics.mean(burst.cpu_us for burst in bursts) for bursts in bare.rounds]
     loads = [burst.load for bursts in record.rounds for burst in bursts]
-    points = delivered.get("points", 0) + record.pulled
     return {
         "cpu_us": round(statistics.median(cpu), 1),
         "ratio": round(ratio(record, bare).median, 3),
@@ -167,7 +163,7 @@ def summary(record: Record, bare: Record, delivered: dict[str, Any]) -> dict[str
         "p99_ms": round(statistics.median(load.p99_ms for load in loads), 2),
         "spans": round(delivered.get("spans", 0) / record.requests, 3),
         "logs": round(delivered.get("logs", 0) / record.requests, 3),
-        "points": round(points / record.requests, 4),
+        "points": round(delivered.get("points", 0) / record.requests, 4),
         "rss_mb": round(record.rss, 1),
         "start_cpu_s": round(statistics.median(record.starts), 3),
     }

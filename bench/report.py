@@ -13,6 +13,7 @@ from typing import Any
 from bench.environments import HERE, ROOT
 from bench.goals import GOALS
 from bench.process import load_average
+from bench.variants import CORE
 
 LATEST = HERE / "results" / "latest.json"
 DETAILS = HERE / "results" / "details.json"
@@ -37,21 +38,43 @@ _PAIRED_COLUMNS = (
     "request path µs",
     "threads µs",
 )
+_CORE = {variant.name for variant in CORE}
 
 _GOAL_COLUMNS = ("figure", "goal", "measured", "met", "on")
 
 
 def write(part: str, lines: dict[str, Any], details: dict[str, Any]) -> None:
-    """Put one part (`variants`, `paired`, ...) of a run into the files; the other parts stay as they were."""
-    if part in {"variants", "paired"}:
-        latest = {"variants": {}, "paired": {}, **_read(LATEST), part: lines}
-        _store(LATEST, latest)
+    """Put one part (`variants`, `peers`, `paired`, ...) of a run into the files; the other parts stay as they were."""
+    if part in _LATEST:
+        latest = {"variants": {}, "paired": {}, **_read(LATEST)}
+        _store(LATEST, {**latest, **_LATEST[part](latest, lines)})
     known = {**_read(DETAILS), part: {"lines": lines, "machine": machine(), **details}}
     _store(DETAILS, known)
     put_table("goals", goals(known))
-    tables = {"variants": _variants, "paired": _paired}
-    if part in tables:
-        put_table(part, tables[part](lines, details))
+    if part in _TABLES:
+        put_table(part, _TABLES[part](lines, details))
+
+
+def _with_core(latest: dict[str, Any], lines: dict[str, Any]) -> dict[str, Any]:
+    """A run of the core is the record of the core; the peers stay as their last run found them."""
+    return {"variants": {**lines, **_peers(latest["variants"])}}
+
+
+def _with_peers(latest: dict[str, Any], lines: dict[str, Any]) -> dict[str, Any]:
+    """A run with the peers is the record of the peers, and of the core only while there is no other.
+
+    A peer's ratio and overhead are to the bare of its own run, which is in the details and in the peers' table.
+    """
+    core = {name: line for name, line in latest["variants"].items() if name in _CORE}
+    return {"variants": {**core, **_peers(lines)} if core else lines}
+
+
+def _peers(lines: dict[str, Any]) -> dict[str, Any]:
+    return {name: line for name, line in lines.items() if name not in _CORE}
+
+
+def _with_paired(_latest: dict[str, Any], lines: dict[str, Any]) -> dict[str, Any]:
+    return {"paired": lines}
 
 
 def machine() -> dict[str, Any]:
@@ -147,3 +170,7 @@ def _paired(lines: dict[str, Any], details: dict[str, Any]) -> str:
     head = f"{stamp()} {details['rounds']} rounds; bare: {base:.0f} µs per request."
     said = [f"- **not delivered**: {complaint}" for complaint in details["complaints"]]
     return "\n\n".join([head, markdown(_PAIRED_COLUMNS, rows), *(["\n".join(said)] if said else [])])
+
+
+_LATEST = {"variants": _with_core, "peers": _with_peers, "paired": _with_paired}
+_TABLES = {"variants": _variants, "peers": _variants, "paired": _paired}

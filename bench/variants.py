@@ -14,6 +14,19 @@ Variables = Mapping[str, str]
 
 
 @dataclass(frozen=True)
+class Promise:
+    """What the sink must see of a variant, per request of the mix, else it did not do its work.
+
+    The mix has 0.8 requests with two statements and two log lines, 0.08 with a call to the stub, 0.02 that fail.
+    """
+
+    spans: float = 0.0
+    logs: float = 0.0
+    points: Mapping[str, float] = field(default_factory=dict)
+    """Metrics of which points must come, and how many values each must have counted; 0: that it comes is enough."""
+
+
+@dataclass(frozen=True)
 class Variant:
     """One way of observing the app. `{sink}` in its variables is the sink's port."""
 
@@ -24,8 +37,7 @@ class Variant:
     variables: Variables = field(default_factory=dict)
     setup: str = ""
     """What the app itself must do (`bench/app/setup.py`); agents need nothing."""
-    delivers: tuple[str, ...] = SIGNALS
-    """Signals that the sink must see, else the variant did not do its work."""
+    promise: Promise = Promise()
     gaps: str = ""
     """Where it gives less than ours, by its nature."""
     exposes: bool = False
@@ -77,7 +89,11 @@ _NEWRELIC = {
     "NEW_RELIC_LOG_LEVEL": "error",
 }
 
-BARE = Variant("bare", "bare", Environment("bare"), delivers=())
+_POINTS = {"http.server.duration": 1.0, "http.client.duration": 0.08, "db.client.connections.usage": 0.0}
+# Per item: the request, two `send`, two statements, one `connect`; a chat's `receive`, its call.
+_UPSTREAM = Promise(spans=5.56, logs=1.6, points=_POINTS)
+
+BARE = Variant("bare", "bare", Environment("bare"))
 OURS = Variant(
     "ours",
     "otel-distro",
@@ -86,6 +102,16 @@ OURS = Variant(
     # /health is quiet by default: here it has its span and line as everywhere else.
     {**_otlp("ours", _HTTP), "OTEL_DISTRO_QUIET_ROUTES": "/none", "OTEL_DISTRO_LOG_FORMAT": "json"},
     setup="ours",
+    promise=Promise(
+        spans=2.68,  # each request, statement and call
+        logs=2.64,  # an access line per request besides the app's, two records of a failure
+        points={
+            "http.server.request.duration": 1.0,
+            "http.client.request.duration": 0.08,
+            "db.client.operation.duration": 1.6,
+            "db.client.connection.use_time": 0.8,
+        },
+    ),
 )
 UPSTREAM = Variant(
     "upstream",
@@ -93,6 +119,7 @@ UPSTREAM = Variant(
     Environment("upstream"),
     _INSTRUMENT,
     _otlp("upstream", "grpc"),
+    promise=_UPSTREAM,
     gaps="old metric names, no database durations, no access line, no request id",
 )
 HANDROLLED = Variant(
@@ -100,7 +127,7 @@ HANDROLLED = Variant(
     "hand-rolled (Prometheus instrumentator, correlation id, JSON logs, slowapi)",
     Environment("handrolled"),
     setup="handrolled",
-    delivers=("points",),
+    promise=Promise(points={"http_request_duration_highr_seconds": 1.0}),
     gaps="no traces, no exported logs, no database or client durations",
     exposes=True,
 )
@@ -111,7 +138,7 @@ DDTRACE = Variant(
     ("ddtrace-run",),
     _DATADOG,
     setup="ddtrace",
-    delivers=("spans", "points"),
+    promise=Promise(spans=5.26, points={"runtime.python.mem.rss": 0.0}),
     gaps="no exported logs (ids in the text line only), request metrics are left to the agent",
 )
 
@@ -123,6 +150,7 @@ PEERS = (
         Environment("upstream"),
         _INSTRUMENT,
         _otlp("upstream-http", _HTTP),
+        promise=_UPSTREAM,
         gaps=UPSTREAM.gaps,
     ),
     Variant(
@@ -131,7 +159,7 @@ PEERS = (
         Environment("sentry"),
         setup="sentry",
         variables={"BENCH_SENTRY": "http://key@127.0.0.1:{sink}/1"},
-        delivers=("spans", "logs"),
+        promise=Promise(spans=4.36, logs=1.6),
         gaps="no metrics",
     ),
     Variant(
@@ -140,8 +168,8 @@ PEERS = (
         Environment("logfire"),
         setup="logfire",
         variables=_otlp("logfire", _HTTP),
-        delivers=("spans", "points"),
-        gaps="logs travel as spans",
+        promise=Promise(spans=5.08, points=_POINTS),
+        gaps="logs travel as spans (and are counted there)",
     ),
     Variant(
         "elastic",
@@ -149,6 +177,7 @@ PEERS = (
         Environment("elastic"),
         _INSTRUMENT,
         _otlp("elastic", "grpc"),
+        promise=_UPSTREAM,
         gaps=UPSTREAM.gaps,
     ),
     Variant(
@@ -157,6 +186,7 @@ PEERS = (
         Environment("splunk"),
         _INSTRUMENT,
         _otlp("splunk", "grpc"),
+        promise=_UPSTREAM,
         gaps=UPSTREAM.gaps,
     ),
     Variant(
@@ -165,7 +195,6 @@ PEERS = (
         Environment("newrelic"),
         ("newrelic-admin", "run-program"),
         _NEWRELIC,
-        delivers=(),
         gaps="developer mode: it harvests, but sends nothing that could be counted",
     ),
     Variant(
@@ -175,6 +204,7 @@ PEERS = (
         _INSTRUMENT,
         {**_otlp("fastotel", _HTTP), "OTEL_TRACES_EXPORTER": "none"},
         setup="fastotel",
+        promise=_UPSTREAM,
         gaps=UPSTREAM.gaps,
     ),
 )

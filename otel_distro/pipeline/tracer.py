@@ -8,14 +8,13 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace as api
-from opentelemetry.context import get_value
+from opentelemetry.context import get_current, get_value
 from opentelemetry.sdk import trace as sdk
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation import _SPAN_KEY
 
-from otel_distro.context.current import get_current
 from otel_distro.context.work import GRACE_NS
 from otel_distro.pipeline.local_trace import LocalTrace, Mode
 from otel_distro.pipeline.sampling import QUIET_CHOICE, Choice, by_default, classify, ratio_of
@@ -103,7 +102,7 @@ class Tracer(sdk.Tracer):
             return NonRecordingSpan(api.get_current_span(context).get_span_context())
         provider, now = self.provider, time_ns() if start_time is None else start_time
         if context is None:
-            context = get_current()
+            context = get_current()  # the API's: its kind of context may be replaced while the process runs
         parent: Any = context.get(_SPAN_KEY)
         local: LocalTrace | None = parent.local if type(parent) is Span else None
         if local is not None and local.ended_ns and now - local.ended_ns > GRACE_NS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bench.paired import certainty, complaints, summary
@@ -11,7 +13,9 @@ FOUND = {
     "thread_us": {"bare": 0.0, "ours": 50.0},
     "sent": {"bare": 1000, "ours": 1000},
 }
-DELIVERED = {"ours": {"spans": 2680, "logs": 2620, "counted": {"http.server.request.duration": 1000}}}
+DELIVERED: dict[str, dict[str, Any]] = {
+    "ours": {"spans": 2680, "logs": 2620, "counted": {"http.server.request.duration": 1000}}
+}
 
 
 def test_overhead_is_the_median_of_paired_blocks_plus_the_threads() -> None:
@@ -32,3 +36,9 @@ def test_a_lost_signal_is_a_complaint(lost: str) -> None:
     """Each signal is checked for itself."""
     without = {"ours": {name: value for name, value in DELIVERED["ours"].items() if name != lost}}
     assert len(complaints(FOUND, without)) == 1
+
+
+@pytest.mark.parametrize("lost", ["spans", "logs"])
+def test_a_tenth_of_a_signal_lost_is_a_complaint(lost: str) -> None:
+    """Each set-up has a least of its own for each signal."""
+    assert len(complaints(FOUND, {"ours": {**DELIVERED["ours"], lost: DELIVERED["ours"][lost] * 0.9}})) == 1

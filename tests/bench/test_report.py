@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,11 +24,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(report, "LATEST", tmp_path / "results" / "latest.json")
     monkeypatch.setattr(report, "DETAILS", tmp_path / "results" / "details.json")
     monkeypatch.setattr(report, "PAGE", tmp_path / "page.md")
-    (tmp_path / "page.md").write_text(
-        "<!-- bench:goals -->\n<!-- /bench:goals -->\n"
-        "before\n<!-- bench:paired -->\nold\n<!-- /bench:paired -->\nafter\n",
-        "utf-8",
+    places = "".join(
+        f"<!-- bench:{part} -->\nold\n<!-- /bench:{part} -->\n" for part in ("goals", "variants", "peers", "paired")
     )
+    (tmp_path / "page.md").write_text(f"{places}after\n", "utf-8")
     return tmp_path
 
 
@@ -43,9 +43,58 @@ def test_the_table_stands_between_its_markers(folder: Path) -> None:
     """The rest of the page is untouched; what was not delivered is said below the table."""
     report.write("paired", {"ours": LINE}, {"rounds": 3, "certainty": CERTAINTY, "complaints": ["no logs"]})
     page = report.PAGE.read_text("utf-8")
-    assert "<!-- /bench:goals -->\nbefore\n<!-- bench:paired -->\n\nMeasured " in page
+    assert "old\n<!-- /bench:peers -->\n<!-- bench:paired -->\n\nMeasured " in page
     assert "| ours | 9.0 (7.0 to 11.0) | 8.0 to 10.0 | 120 | 60 |\n\n- **not delivered**: no logs" in page
     assert page.endswith("<!-- /bench:paired -->\nafter\n")
+
+
+def variants(ratio: float, *names: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A run of method A with these variants, all of the same ratio."""
+    fields = ("cpu_us", "overhead_us", "rps", "p50_ms", "p99_ms", "spans", "logs", "points", "rss_mb", "start_cpu_s")
+    lines = {name: {**dict.fromkeys(fields, 1.0), "ratio": ratio} for name in names}
+    each = dict.fromkeys(names, f"{ratio}")
+    return lines, {
+        "titles": {name: name for name in names},
+        "ratios": each,
+        "gaps": {},
+        "missing": [],
+        "complaints": [],
+    }
+
+
+def ratios() -> dict[str, float]:
+    """As `latest.json` has them."""
+    return {name: line["ratio"] for name, line in json.loads(report.LATEST.read_text("utf-8"))["variants"].items()}
+
+
+def test_a_run_of_the_core_leaves_the_peers_as_they_were(folder: Path) -> None:
+    """The peers are measured rarely; what they came to is not lost by the next `make bench`."""
+    report.write("peers", *variants(1.0, "bare", "ours", "sentry"))
+    report.write("variants", *variants(2.0, "bare", "ours"))
+    assert ratios() == {"bare": 2.0, "ours": 2.0, "sentry": 1.0}
+
+
+def test_a_run_with_the_peers_leaves_the_core_as_it_was(folder: Path) -> None:
+    """The record of ours is that of the core's own run; peers of which there is nothing new are gone."""
+    report.write("variants", *variants(1.0, "bare", "ours"))
+    report.write("peers", *variants(2.0, "bare", "ours", "splunk"))
+    report.write("peers", *variants(3.0, "bare", "ours", "sentry"))
+    assert ratios() == {"bare": 1.0, "ours": 1.0, "sentry": 3.0}
+
+
+def test_the_peers_table_has_the_bare_and_the_date_of_its_own_run(folder: Path) -> None:
+    """A reader compares within one table; the details have the whole run, too."""
+    report.write("peers", *variants(2.0, "bare", "ours", "sentry"))
+    report.write("variants", *variants(1.0, "bare", "ours"))
+    page, details = report.PAGE.read_text("utf-8"), json.loads(report.DETAILS.read_text("utf-8"))
+    table = page.partition("<!-- bench:peers -->")[2].partition("<!-- /bench:peers -->")[0]
+    assert [row.split(" | ")[:3] for row in table.splitlines() if row.startswith("| ")][2:] == [
+        ["| bare", "1", "2.0"],
+        ["| ours", "1", "2.0"],
+        ["| sentry", "1", "2.0"],
+    ]
+    assert f"Measured {details['peers']['machine']['at']}" in table
+    assert details["peers"]["lines"].keys() == {"bare", "ours", "sentry"}
 
 
 def test_other_figures_go_to_the_details_only(folder: Path) -> None:
