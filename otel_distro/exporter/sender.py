@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _FIRST_BACKOFF = 1.0
 _MAX_BACKOFF = 30.0
 _HURRIED_BACKOFF = 0.1
-_LOOK_SECONDS = 15.0
 _SLOW_SECONDS = 1.0
 """When an export takes longer, batches behind it wait on disk."""
 _NOT_SENDING = float("inf")
@@ -103,7 +102,7 @@ class Sender:
                 self._drop(self._held, "queue_full")
             if self._thread is None and not self._closing:
                 self._start()
-            if monotonic() - self._since > _SLOW_SECONDS and self.spool is not None and not self._in_order:
+            if monotonic() - self._since > _SLOW_SECONDS:
                 self._start_aside()
             self._changed.notify_all()
 
@@ -114,8 +113,10 @@ class Sender:
             self._thread = thread
 
     def _start_aside(self) -> None:
-        if not self._aside:
-            thread = Thread(target=self._put_aside, name=f"otel-distro-{self.signal}-spool", daemon=True)
+        spool = self.spool
+        if spool is not None and spool.limits.max_bytes and not (self._aside or self._in_order or spool.failure):
+            name = f"otel-distro-{self.signal}-spool"
+            thread = Thread(target=self._put_aside, args=(self._since,), name=name, daemon=True)
             with suppress(RuntimeError):  # the interpreter ends
                 thread.start()
                 self._aside = True
@@ -236,7 +237,7 @@ class Sender:
             return 0.0
         if due_in is not None:
             return 0.0 if monotonic() < self._hurry else due_in
-        return None if self.spool is None else _LOOK_SECONDS
+        return None if self.spool is None else self.spool.looks_in
 
     def _send_first(self, backoff: float) -> float:
         """Send the next batch, and wait when it has to be sent again; returns how long that wait was to be."""
@@ -244,7 +245,6 @@ class Sender:
         if batch is None:
             return backoff
         answer = Answer(Result.FAILURE, reason="the exporter failed")
-        self._since = monotonic()
         with guard(f"export.{self.signal}"):
             answer = self._transport.send(batch.payload, self._remaining())
         self._settle(batch, answer)
@@ -277,6 +277,7 @@ class Sender:
             elif self._queue and not (self._in_order and self._waits_on_disk):
                 batch = self._taken = self._first_young()
             self._busy = batch is not None
+            self._since = monotonic() if self._busy else _NOT_SENDING
             self._changed.notify_all()
             return batch
 
@@ -288,7 +289,8 @@ class Sender:
             spool.look()
             turn = self._in_order or self._disks_turn or not self._queue
             return spool.first() if turn and (spool.due_in == 0 or monotonic() < self._hurry) else None
-        spool.close()  # it failed: the files are left as they are
+        with guard(f"spool.{self.signal}"):
+            spool.rest()
         return None
 
     def _first_young(self) -> Batch | None:
@@ -339,23 +341,31 @@ class Sender:
             if not written:
                 return False
 
-    def _put_aside(self) -> None:
-        """While an export takes long, put on disk what comes meanwhile; on a thread of its own, which ends with it."""
+    def _put_aside(self, since: float) -> None:
+        """While the export that began then goes on, put on disk what comes; on a thread that ends with it."""
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003 - a context value
-        since, written = self._since, True
+        written = True
         while written:
             with self._changed:
-                self._changed.wait_for(lambda: self._since != since or self._closing or len(self._queue) > self._held)
-                if self._since != since or self._closing:
+                self._changed.wait_for(lambda: self._over(since) or len(self._queue) > self._held)
+                if self._over(since):
                     break
                 batch = self._queue.pop(self._held)
             written = self._write(batch)
             if not written:
-                with self._changed:
-                    self._queue.insert(self._held, batch)
+                self._take_back(batch)
         with self._changed:
             self._aside = False
             self._changed.notify_all()
+
+    def _over(self, since: float) -> bool:
+        return self._closing or self._since != since
+
+    def _take_back(self, batch: Batch) -> None:
+        with self._changed:
+            self._queue.insert(self._held, batch)
+            if self._closing:  # too late to be written with the rest
+                self._drop(self._held, "shutdown")
 
     def _pause(self, asked: float, backoff: float, hurried: float) -> None:
         """Wait before a retry; what comes meanwhile goes to disk. A flush that begins meanwhile retries at once.

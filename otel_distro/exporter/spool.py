@@ -118,6 +118,11 @@ class Spool:
         """Seconds until a batch may leave without exceeding the rate; None when none waits."""
         return max(0.0, self._may_send - monotonic()) if self.waiting else None
 
+    @property
+    def looks_in(self) -> float | None:
+        """Seconds until the files of all processes want to be looked at; None without a spool."""
+        return max(0.0, max(self._looks_at, self._rests_until) - monotonic()) if self.limits.max_bytes else None
+
     # -- in
 
     def write(self, batch: Frame) -> bool:
@@ -229,16 +234,18 @@ class Spool:
 
     def _next(self) -> None:
         offset = self._frames.popleft().offset
-        if not self._frames:
-            self._remove()
-        elif self._leaving is not None:
+        if self._leaving is not None:
             with suppress(OSError):
                 _mark(self._leaving, offset)
+        if not self._frames:
+            self._remove()
 
     def _remove(self) -> None:
         if self._leaving is not None:
-            with suppress(OSError):
-                self._leaving.path.unlink()
+            try:
+                self._leaving.path.unlink(missing_ok=True)
+            except OSError:
+                self._rests_until = monotonic() + _REST_SECONDS
         self._leaving = None
         if not self.waiting:
             self._release()
@@ -258,11 +265,16 @@ class Spool:
             self._frames.clear()
             self._leaving = None
 
+    def rest(self) -> None:
+        """It failed, by a fault of ours: leave the files as they are, and the disk alone for a while."""
+        self._rests_until = monotonic() + _REST_SECONDS
+        self.close()
+
     # -- all processes' files
 
     def look(self) -> None:
         """Now and then: drop what is too old or too much, whoever wrote it; take over what a dead process left."""
-        if not self.limits.max_bytes or monotonic() < max(self._looks_at, self._rests_until):
+        if self.looks_in != 0:
             return
         with self._lock, suppress(OSError):
             found = self._look(0)

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
 from typing import Any, NamedTuple
 
 from typing_extensions import Self
@@ -29,12 +30,13 @@ SIGNALS = {
 
 
 class Received(NamedTuple):
-    """One request; `connection` counts connections from one on."""
+    """One request; `connection` counts connections from one on, `time` is when it was complete, by `monotonic()`."""
 
     path: str
     headers: dict[str, str]
     body: bytes
     connection: int
+    time: float = 0.0
 
     @property
     def payload(self) -> bytes:
@@ -43,7 +45,7 @@ class Received(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What to answer; `hang`: nothing until the server ends; `close`: end the connection after it without saying so."""
+    """What to answer; `hang`: nothing until `let_go`; `close`: end the connection after it without saying so."""
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
@@ -61,7 +63,7 @@ class Receiver:
         self.received: list[Received] = []
         self.replies: list[Any] = []
         self.connections = 0
-        self.ended = threading.Event()
+        self._let_go = threading.Event()
         self.port = 0
         self.url = ""
 
@@ -73,7 +75,7 @@ class Receiver:
         try:
             yield self
         finally:
-            self.ended.set()
+            self.let_go()
             self.stop()
             thread.join()
 
@@ -89,7 +91,7 @@ class Receiver:
         """Keep a request, and say what to answer; the refusal when it is too large."""
         if self.limit is not None and len(one.body) > self.limit:
             return refusal
-        self.received.append(one)
+        self.received.append(one._replace(time=monotonic()))
         return self.reply()
 
     def reply(self) -> Any:
@@ -97,8 +99,12 @@ class Receiver:
         return self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
 
     def hang(self) -> None:
-        """Wait until the server ends."""
-        self.ended.wait()
+        """Wait until `let_go`."""
+        self._let_go.wait()
+
+    def let_go(self) -> None:
+        """End what hangs, unanswered."""
+        self._let_go.set()
 
     def wait(self, count: int) -> list[Received]:
         """What came, once it is so many requests."""

@@ -80,10 +80,8 @@ def test_retry_after_is_honoured(server: OtlpServer) -> None:
     server.replies = [Reply(429, (("Retry-After", "1"),)), Reply()]
     sender = to(server)
     sender.put(batch(b"one"))
-    server.wait(1)
-    began = monotonic()
-    server.wait(2)
-    assert 0.8 < monotonic() - began < 5
+    first, second = server.wait(2)
+    assert 1 <= second.time - first.time < 5
     sender.shutdown(monotonic() + 1)
 
 
@@ -256,7 +254,7 @@ def test_backoff_doubles_up_to_half_a_minute() -> None:
 def test_a_reset_forgets_all(server: OtlpServer) -> None:
     """As in a forked child: nothing waits, nothing is counted, and the connection of before is not used."""
     server.replies = [Reply(), Reply(hang=True), Reply()]
-    sender = to(server, timeout=0.2)
+    sender = to(server, timeout=60)  # the old thread, which a forked child has not, says nothing more
     sender.put(batch(b"one"))
     assert sender.flush(monotonic() + 10)
     sender.put(batch(b"two"))

@@ -240,6 +240,24 @@ def test_a_file_that_can_not_be_read_stops_nothing(tmp_path: Path) -> None:
     assert one.dropped == {"unreadable": 1}
 
 
+def test_a_file_that_can_not_be_removed_is_not_taken_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is left alone for a while; what was sent is marked."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    one = spool(tmp_path)
+    one.write(batch(b"one"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        assert drained(one) == [b"one"]
+    assert one.looks_in is not None
+    assert one.looks_in > 15
+    assert drained(looked(spool(tmp_path))) == []
+
+
 def test_another_endpoints_batches_are_not_taken_over(tmp_path: Path) -> None:
     """What was for one tenant is not sent to another one."""
     dead = spool(tmp_path, destination="there")

@@ -128,10 +128,9 @@ def test_a_retryable_answer_puts_them_on_disk(senders: Senders, server: OtlpServ
     sender = senders.to(server.port)
     sender.put(batch(b"one"))
     server.wait(1)
-    began = monotonic()
     waits(sender, 3)
-    server.wait(2)
-    assert monotonic() - began > 0.8
+    first, second = server.wait(2)
+    assert second.time - first.time >= 1
     assert bodies(server) == [b"one", b"one"]
 
 
@@ -151,16 +150,14 @@ def test_what_is_refused_from_disk_is_counted_and_not_sent_again(senders: Sender
 def test_fresh_batches_do_not_wait_for_those_on_disk(senders: Senders) -> None:
     """After an outage they take turns; the rate caps only what comes from disk."""
     with no_server() as port:
-        sender = senders.to(port, rate=300)
+        sender = senders.to(port, rate=150)
         for number in range(10):
             sender.put(batch(b"old %d" % number + b"x" * 100))
         waits(sender, 1000)
     with OtlpServer(port).running() as server:
         server.wait(1)
-        began = monotonic()
         sender.put(batch(b"fresh"))
         wait_for(lambda: b"fresh" in bodies(server), "the fresh batch", 10)
-        assert monotonic() - began < 1
         assert spooled(sender).waiting
         old = len(server.received)
         wait_for(lambda: len(server.received) > old, "another old batch", 10)
@@ -203,16 +200,17 @@ def test_at_the_end_a_dead_collector_costs_no_time(senders: Senders) -> None:
 def test_at_the_end_a_hanging_collector_costs_the_deadline(senders: Senders, server: OtlpServer) -> None:
     """A collector that takes connections and never answers is waited for no longer; all is on disk then."""
     server.replies = [Reply(hang=True)]
-    sender = senders.to(server.port, timeout=1)
+    sender = senders.to(server.port, timeout=60)
     for number in range(5):
         sender.put(batch(b"%d" % number))
     server.wait(1)
     began = monotonic()
     sender.shutdown(began + 0.5)
-    assert monotonic() - began < 0.9
+    assert monotonic() - began < 5
     assert (sender.dropped["shutdown"], sender.waiting_bytes) == (0, 0)
-    sender.shutdown(began + 10)  # this process lives on: the export gives up, and the files are free
     server.replies = [Reply()]
+    server.let_go()
+    sender.shutdown(monotonic() + 10)  # this process lives on: now the files are free
     senders.to(server.port).put(batch(b"5"))
     wait_for(lambda: set(bodies(server)) == {b"%d" % number for number in range(6)}, "all batches", 10)
 
@@ -230,7 +228,7 @@ def test_a_hanging_collector_is_unreachable_after_the_timeout(senders: Senders, 
 def test_what_comes_behind_a_hanging_export_is_on_disk_soon(senders: Senders, server: OtlpServer) -> None:
     """Long before its timeout, so that SIGKILL finds little in memory; all leaves when the Collector answers again."""
     server.replies = [Reply(hang=True)]
-    sender = senders.to(server.port, timeout=3)
+    sender = senders.to(server.port, timeout=60)
     sender.put(batch(b"hangs"))
     server.wait(1)
     began = monotonic()
@@ -238,12 +236,44 @@ def test_what_comes_behind_a_hanging_export_is_on_disk_soon(senders: Senders, se
         sender.put(batch(b"%02d" % number))
         wait_for(lambda: monotonic() - began > 0.05 * number, "the next twentieth of a second", 5)  # noqa: B023
     wait_for(lambda: sender.waiting_bytes == 5, lambda: f"one batch in memory, not {sender.waiting_bytes} bytes", 5)
-    assert monotonic() - began < 3
     assert spooled(sender).waiting
     server.replies = [Reply()]
+    server.let_go()
     wait_for(lambda: len(server.received) == 32, lambda: f"32 requests, not {len(server.received)}", 10)
     assert sorted(bodies(server)) == [*(b"%02d" % number for number in range(30)), b"hangs", b"hangs"]
     wait_for(lambda: not sender._aside, "the end of the second thread", 5)
+
+
+def test_behind_a_hanging_export_a_disk_that_fails_costs_nothing(senders: Senders, server: OtlpServer) -> None:
+    """What it does not take stays in memory, in order; no thread is left."""
+    (senders.folder / "file").write_text("")
+    senders.folder /= "file"
+    server.replies = [Reply(hang=True)]
+    sender = senders.to(server.port, timeout=60)
+    sender.put(batch(b"0"))
+    server.wait(1)
+    began = monotonic()
+    for number in range(1, 7):
+        sender.put(batch(b"%d" % number))
+        wait_for(lambda: monotonic() - began > 0.25 * number, "the next quarter of a second", 5)  # noqa: B023
+    wait_for(lambda: spooled(sender).failure, "a failure", 10)
+    server.replies = [Reply()]
+    server.let_go()
+    assert sender.flush(monotonic() + 10)
+    assert bodies(server) == [b"0", *(b"%d" % number for number in range(7))]
+    assert not sender._aside
+
+
+def test_who_begins_sends_what_others_left(senders: Senders) -> None:
+    """At once, one folder after the other, without batches of its own."""
+    for payload in (b"one", b"two", b"three"):
+        dead = spooled(senders.by(Kept()))
+        assert dead.write(Frame(payload, 1, time()))
+        dead.close()
+    sender = senders.by(transport := Kept())
+    sender.begin()
+    wait_for(lambda: len(transport.payloads) == 3, lambda: f"three batches, not {transport.payloads}", 10)
+    assert sorted(transport.payloads) == [b"one", b"three", b"two"]
 
 
 def test_the_end_waits_for_what_is_under_way(senders: Senders) -> None:
