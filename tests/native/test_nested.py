@@ -346,7 +346,7 @@ def test_a_class_that_nobody_has_is_gone() -> None:
 @pytest.mark.parametrize(
     ("shorts", "ambiguous"),
     [({1: "a"}, frozenset()), ({"a": 1}, frozenset()), ({Once(): "a"}, frozenset()), ({}, frozenset({Once()}))],
-    ids=str,
+    ids=["short", "name", "own", "ambiguous"],
 )
 def test_names_that_are_no_texts(shorts: Any, ambiguous: Any) -> None:
     """A renderer takes none whose comparison could run anything."""
