@@ -50,6 +50,10 @@ reliability: setup backends ## every way to end and to fail, on the real servers
 	@rm -f build/reliability.json
 	$(BIN)/pytest -m "" tests/reliability; status=$$?; $(BIN)/python -m tests.reliability.table; exit $$status
 
+.PHONY: soak
+soak: setup backends ## an hour of steady load, in which nothing may grow
+	RELIABILITY_SOAK_SECONDS=3600 $(BIN)/pytest -m "" tests/reliability/test_soak.py
+
 docs: setup ## write the generated pages of docs/reference
 	$(BIN)/python -m tools.reference
 

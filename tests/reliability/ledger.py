@@ -65,8 +65,9 @@ class Outcome:
         return len(self.ledger.done)
 
     @property
-    def _promised(self) -> list[str]:
-        return [item for item, done in self.ledger.done.items() if done < self.until]
+    def promised(self) -> set[str]:
+        """What is done, and can't be lost."""
+        return {item for item, done in self.ledger.done.items() if done < self.until}
 
     @property
     def ok(self) -> bool:
@@ -81,14 +82,14 @@ class Outcome:
             ways["derived lines"] = service.completed
         self.arrived = sum(all(came[item] == 1 for came in ways.values()) for item in self.ledger.done)
         for what, came in ways.items():
-            self._note(f"{what} missing", (item for item in self._promised if not came[item]))
+            self._note(f"{what} missing", (item for item in self.promised if not came[item]))
             self._note(f"{what} from nowhere", (item for item in came if item not in self.ledger.begun))
             self._note(f"{what} more than once", _repeated(came))
         self._note("span ids more than once", _repeated(service.span_ids))
 
     def compare_count(self, what: str, count: float) -> None:
         """A count lies between what is done and what was begun."""
-        least, most = len(self._promised), len(self.ledger.begun)
+        least, most = len(self.promised), len(self.ledger.begun)
         if not least <= round(count, 6) <= most:
             self.problems.append(f"{what}: {count:g} is not between {least} and {most}")
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from signal import SIGTERM
+import re
+from functools import partial
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from statistics import median
 
 import pytest
 
+from tests.e2e.server import free_ports
 from tests.e2e.waiting import wait_for
 from tests.reliability import fault
 from tests.reliability.case import ITEMS, REQUESTS, Case
@@ -16,8 +21,10 @@ _DEADLINE = 2.0
 """OTEL_DISTRO_SHUTDOWN_TIMEOUT."""
 _OWN = 1.5
 """What uvicorn takes for its graceful end, and this machine for all else."""
-_DROPPED = 'otel_distro_records_dropped_total{{job="{service}",signal="{signal}",cause="refused"}}'
-_UVICORN = "uvicorn {web} --port {port}"
+_LATER = 0.3
+_RUNS = 7
+_FAILED = "{} (?:can't|could not) be delivered"
+_Case = partial(Case, command="uvicorn {web} --port {port}", load=REQUESTS, end=SIGTERM, codes=(-SIGTERM,))
 
 pytestmark = pytest.mark.reliability
 
@@ -34,10 +41,8 @@ pytestmark = pytest.mark.reliability
 def test_all_arrives_when_it_is_mended(venue: Venue, name: str, behaviour: Behaviour) -> None:
     """What the process could not send in time is on disk, and the next one sends it; metrics, too."""
     with Way(venue.station.endpoint).open() as way:
-        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": way.url}
         way.behave(behaviour)
-        case = Case(f"collector {name}", _UVICORN, REQUESTS, SIGTERM, codes=(-SIGTERM,), environment=environment)
-        trial = Trial(case, venue)
+        trial = Trial(_Case(f"collector {name}", environment={"OTEL_EXPORTER_OTLP_ENDPOINT": way.url}), venue)
         trial.end()
         way.behave(None)
         trial.succeed()
@@ -46,30 +51,90 @@ def test_all_arrives_when_it_is_mended(venue: Venue, name: str, behaviour: Behav
     _check_application(trial)
 
 
+def test_what_is_on_disk_survives_sigkill(venue: Venue) -> None:
+    """What was recorded a moment before is lost, the rest is sent by the next process."""
+    with Way(venue.station.endpoint).open() as way:
+        way.behave(fault.is_busy)
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": way.url}
+        killed = partial(_Case, end=SIGKILL, codes=(-SIGKILL,), items=3000)
+        trial = Trial(killed("collector answers 503, then SIGKILL", environment=environment), venue)
+        trial.end()
+        way.behave(None)
+        trial.succeed()
+    trial.compare()
+    assert trial.outcome.problems == []
+
+
+@pytest.mark.parametrize("how", ["full", "read-only"])
+def test_a_disk_that_takes_nothing(venue: Venue, how: str) -> None:
+    """What the collector does not take waits in memory then; one line a signal says why."""
+
+    def mend(trial: Trial) -> None:
+        trial.wait_for_items(ITEMS)
+        way.behave(None)
+        trial.wait_for_arrival()
+
+    disk = venue.folder / "disk"
+    disk.mkdir()
+    with Way(venue.station.endpoint).open() as way:
+        way.behave(fault.is_busy)
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": way.url, "OTEL_DISTRO_SPOOL_DIR": str(disk)}
+        trial = Trial(_Case(f"collector answers 503, disk {how}", environment=environment), venue, mend)
+        options = "size=16k,mode=700" if how == "full" else "ro"
+        mount = f'mount -t tmpfs -o {options} none {disk} && exec "$@"'
+        trial.server.command = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, "sh", *trial.server.command]
+        trial.run()
+    assert trial.outcome.problems == []
+    _check_application(trial)
+    assert len(re.findall("OTEL_DISTRO_SPOOL_DIR=.*traces can't wait on disk", trial.server.text)) == 1
+
+
 def test_what_is_refused_is_counted(venue: Venue) -> None:
     """An error that is not to be tried again: the metrics, which arrive, say how many spans and lines are lost."""
 
     def refused(trial: Trial) -> None:
         trial.wait_for_items(ITEMS)
         for signal in ("traces", "logs"):
-            counter = _DROPPED.format(service=trial.service, signal=signal)
-            wait_for(lambda: venue.station.prometheus.total(counter) >= ITEMS, f"{ITEMS} of {counter}")  # noqa: B023
+            labels = f'job="{trial.service}",otel_distro_signal="{signal}",otel_distro_drop_cause="refused"'
+            counted = partial(venue.station.prometheus.total, f"otel_distro_records_dropped_total{{{labels}}}")
+            wait_for(lambda counted=counted: counted() >= ITEMS, f"{ITEMS} {signal} that are refused")
 
     with Way(venue.station.endpoint).open() as way:
         way.behave(fault.fails)
         places = {
-            f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT": f"{way.url}/v1/{signal.lower()}" for signal in ("TRACES", "LOGS")
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{way.url}/v1/traces",
+            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{way.url}/v1/logs",
         }
-        case = Case("collector answers 500", _UVICORN, REQUESTS, SIGTERM, codes=(-SIGTERM,), environment=places)
-        trial = Trial(case, venue, refused)
+        trial = Trial(_Case("collector answers 500, which is final", environment=places), venue, refused)
         trial.outcome.until = 0.0
         trial.run()
     assert trial.outcome.problems == []
     _check_application(trial)
 
 
+def test_a_script_ends_at_once_without_a_collector(venue: Venue, tmp_path: Path) -> None:
+    """Its exit takes as long as without us, and one line a signal says why nothing arrived."""
+    (port,) = free_ports(1)
+    environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}"}
+    case = Case("collector down for good, short script", "{script} tells 20", environment=environment)
+    later = []
+    for number in range(_RUNS):
+        seconds = []
+        for bare in (True, False):
+            folder = tmp_path / f"{number}-{bare}"
+            folder.mkdir()
+            trial = Trial(case, venue._replace(folder=folder, rows=[]), bare=bare)
+            trial.end()
+            [told] = re.findall(r"^told (\d+\.\d+)$", trial.server.text, re.MULTILINE)
+            seconds.append(trial.ended_at - float(told))
+        later.append(seconds[1] - seconds[0])
+    assert median(later) < _LATER, later
+    for signal in ("traces", "logs", "metrics"):
+        assert len(re.findall(_FAILED.format(signal), trial.server.text)) == 1
+
+
 def _check_application(trial: Trial) -> None:
     assert {answer.status for answer in trial.clients.answers} == {200}
     assert trial.ending < _DEADLINE + _OWN
     for signal in ("traces", "logs"):
-        assert trial.server.text.count(f"{signal} can't be delivered") == 1
+        assert len(re.findall(_FAILED.format(signal), trial.server.text)) == 1

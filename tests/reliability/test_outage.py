@@ -8,7 +8,6 @@ from statistics import median, quantiles
 
 import pytest
 
-from tests.e2e.waiting import wait_for
 from tests.reliability.case import ITEMS, STEADY, Case
 from tests.reliability.resource_use import sample
 from tests.reliability.trial import Trial, Venue
@@ -37,14 +36,8 @@ def test_a_minute_without_a_collector(venue: Venue) -> None:
             time.sleep(1.0)
             held.append(sample(trial.server.process.pid).rss)
         trial.station.collector.start()
-        waiting = set(trial.ledger.read().done)
-        service = trial.station.arrivals.of(trial.service)
-
-        def arrived() -> bool:
-            trial.station.arrivals.read()
-            return waiting <= service.spans.keys() and waiting <= service.lines.keys()
-
-        wait_for(arrived, lambda: f"{len(waiting)} items, {len(waiting - service.spans.keys())} missing", 60)
+        trial.ledger.read()
+        trial.wait_for_arrival()
 
     case = Case("collector down for 60 s under 200 requests/s", _UVICORN, STEADY, SIGTERM, codes=(-SIGTERM,))
     trial = Trial(case, venue, outage)

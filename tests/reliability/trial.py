@@ -58,6 +58,7 @@ class Trial:
         self.ledger = Ledger(folder / "journal")
         self.ending = 0.0
         """Seconds from the end's signal to the end."""
+        self.ended_at = 0.0
         self.outcome = Outcome(case.name, self.ledger)
         if not bare:
             venue.rows.append(self.outcome)
@@ -127,9 +128,10 @@ class Trial:
                 os.kill(process, self.case.end)
             if self.case.end is signal.SIGKILL:
                 self.outcome.until = time.time() - _BATCH_SECONDS
-        began = time.monotonic()
+        began = time.time()
         code = self.server.process.wait(_TIMEOUT)
-        self.ending = time.monotonic() - began
+        self.ended_at = time.time()
+        self.ending = self.ended_at - began
         assert code in self.case.codes, f"ended with {code}, not {self.case.codes}:\n{self.server.text[-3000:]}"
 
     def wait_for_items(self, count: int, timeout: float = _TIMEOUT) -> None:
@@ -142,21 +144,26 @@ class Trial:
         wait_for(enough, lambda: f"{count} items, have {len(self.ledger.done)}", timeout)
 
     def succeed(self) -> None:
-        """Start the same program again, with nothing to do, until all that its predecessor did has arrived."""
-        service, done = self.station.arrivals.of(self.service), self.ledger.done.keys()
-
-        def arrived() -> bool:
-            self.station.arrivals.read()
-            return done <= service.spans.keys() and done <= service.lines.keys()
-
+        """Start the same program again, with one item to do, until all that its predecessor did has arrived."""
         self.server.start()
         try:
-            wait_for(arrived, lambda: f"{len(done)} items, {len(done - service.spans.keys())} of the spans missing")
+            assert answers(f"{self.url}/items/last")
+            self.wait_for_arrival()
             self.server.process.send_signal(signal.SIGTERM)
             self.server.process.wait(_TIMEOUT)
         finally:
             self.server.stop(signal.SIGKILL)
         self.ledger.read()
+
+    def wait_for_arrival(self, timeout: float = 60.0) -> None:
+        """Wait until the spans and lines of all that is done by now, and can't be lost, have arrived."""
+        service, done = self.station.arrivals.of(self.service), self.outcome.promised
+
+        def missing() -> int:
+            self.station.arrivals.read()
+            return len(done - service.spans.keys()) + len(done - service.lines.keys())
+
+        wait_for(lambda: not missing(), lambda: f"{missing()} spans and lines of {len(done)} items", timeout)
 
     def compare(self) -> None:
         """Compare what arrived until now with the journal."""

@@ -24,6 +24,13 @@ def returns(count: int) -> None:
     batch(count)
 
 
+def tells(count: int) -> None:
+    """Say when the end comes."""
+    batch(count)
+    sys.stdout.write(f"told {time.time()}\n")
+    sys.stdout.flush()
+
+
 def exits(count: int) -> None:
     """Exit with a code."""
     batch(count)
@@ -128,6 +135,7 @@ def terminated(method: str, count: int) -> None:
 
 WAYS: dict[str, Callable[[int], None]] = {
     "returns": returns,
+    "tells": tells,
     "exits": exits,
     "raises": raises,
     "leaves": leaves,
