@@ -164,7 +164,7 @@ class Settings(NamedTuple):
     baggage_hosts: tuple[str, ...] = _own(
         "localhost,127.0.0.1,::1",
         hosts,
-        "First-party hosts that may get baggage; .example.com covers subdomains",
+        "First-party hosts that may get baggage; .example.com covers subdomains, * is any host, as upstream has it",
     )
     identity: str = _own("hash", choice("hash", "raw"), "How bound users and sessions are recorded: keyed hash, or raw")
     identity_key: str = _own("", text, "Key of the identity hashes; unset: a random key kept per host", secret=True)

@@ -34,6 +34,10 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")  # how long an example takes says how busy the machine is, and no test claims it
 
 
+TRIED_AGAIN = "tried again"
+"""The property of a test's report under which it says what had another try."""
+
+
 class Telemetry:
     """Ended spans, log records and metric points since the test began, as the pipeline would export them."""
 
@@ -110,6 +114,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from tests.scheduling import long_ones_first
 
         long_ones_first(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what had another try: a green run must not hide it."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    for said in dict.fromkeys(value for name, value in properties if name == TRIED_AGAIN):
+        terminalreporter.write_line(f"{TRIED_AGAIN}: {said}")
 
 
 @pytest.hookimpl(optionalhook=True)

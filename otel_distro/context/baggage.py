@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 
 
 def host_allowed(host: str | None) -> bool:
-    """Whether a host is first-party by OTEL_DISTRO_BAGGAGE_HOSTS; an unknown host is not."""
-    if not host:
-        return False
+    """Whether a host is first-party by OTEL_DISTRO_BAGGAGE_HOSTS; an unknown host is not, unless all are by `*`."""
+    hosts = config.current().baggage_hosts
+    if not host or "*" in hosts:
+        return "*" in hosts
     name = host.lower().rstrip(".")
-    return any(
-        name == allowed or (allowed.startswith(".") and name.endswith(allowed))
-        for allowed in config.current().baggage_hosts
-    )
+    return any(name == allowed or (allowed.startswith(".") and name.endswith(allowed)) for allowed in hosts)
 
 
 class FirstPartyBaggagePropagator(W3CBaggagePropagator):

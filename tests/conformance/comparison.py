@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.conformance.listing import UNSTEADY, Difference, listed
 from tests.conformance.run import Outcome, outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from tests.conformance.suites import Suite
 
 
 _FEW = 40
 _TRIES = 3
+_TIMED_OUT = re.compile(r"timed out|TimeoutError|TimeoutExpired|after \d+ seconds")
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,32 @@ class Comparison:
     theirs: dict[str, Outcome]
     ours: dict[str, Outcome]
     listed: dict[str, Difference]
+    tried_again: dict[str, str] = field(default_factory=dict)
+    """Tests that had another try, and why."""
+
+    @property
+    def steady(self) -> dict[str, Outcome]:
+        """All but what is unsteady under upstream's: how it ends there. That alone is compared."""
+        unsteady = tuple(name for name, difference in self.listed.items() if difference.deviation == UNSTEADY)
+        return {name: outcome for name, outcome in self.theirs.items() if not name.startswith(unsteady)}
+
+    @property
+    def run(self) -> int:
+        """How many of them run under upstream's; the others are skipped by either."""
+        return sum(outcome.kind != "skipped" for outcome in self.steady.values())
+
+    @property
+    def failed(self) -> set[str]:
+        """What fails under upstream's."""
+        return {name for name, outcome in self.steady.items() if outcome.kind == "failed"}
 
     @property
     def differing(self) -> dict[str, Difference]:
         """What differs, with the listed deviation (none: an empty one), and how it ends under ours."""
-        unsteady = tuple(name for name, difference in self.listed.items() if difference.deviation == UNSTEADY)
         return {
-            name: Difference(known.deviation if (known := self.listed.get(name)) else "", outcome.said or outcome.kind)
-            for name, outcome in self.ours.items()
-            if outcome.kind != self.theirs[name].kind and not name.startswith(unsteady)
+            name: Difference(known.deviation if (known := self.listed.get(name)) else "", ours.said or ours.kind)
+            for name, theirs in self.steady.items()
+            if (ours := self.ours[name]).kind != theirs.kind
         }
 
     @property
@@ -43,14 +62,20 @@ class Comparison:
         """What fails under upstream's, differs and is not listed so, or is listed and does not differ."""
         differing = self.differing
         known = {name: one for name, one in self.listed.items() if one.deviation != UNSTEADY}
-        failed = {name for name, outcome in self.theirs.items() if outcome.kind == "failed"}
         names = differing.keys() | known.keys()
-        return failed | {name for name in names if differing.get(name) != known.get(name)}
+        return self.failed | {name for name in names if differing.get(name) != known.get(name)}
 
     @property
-    def run(self) -> int:
-        """How many tests ran under upstream's; the others are skipped by either."""
-        return sum(outcome.kind != "skipped" for outcome in self.theirs.values())
+    def doubtful(self) -> dict[str, str]:
+        """What deserves another try, and why: it failed under upstream's too, or gave up waiting.
+
+        What fails under ours alone stays so: it may be a race of ours.
+        """
+        found = dict.fromkeys(self.failed, "failed under upstream's")
+        for name in self.surprising - self.failed:
+            if _TIMED_OUT.search(self.ours[name].said):
+                found[name] = self.ours[name].said
+        return found
 
     @property
     def row(self) -> str:
@@ -63,17 +88,20 @@ class Comparison:
 
 
 def compare(suite: Suite) -> Comparison:
-    """Run the suite both ways. What ends otherwise than it should is tried again: busy machines are slow."""
-    found = Comparison(suite, outcomes(suite, ours=False), outcomes(suite, ours=True), listed(suite.name))
+    """Run the suite both ways; what is doubtful has a few tries more."""
+    theirs, ours = outcomes(suite, ours=False), outcomes(suite, ours=True)
+    assert theirs.keys() == ours.keys()
+    found = Comparison(suite, theirs, ours, listed(suite.name))
     for _ in range(_TRIES):
-        doubtful = [name for name in found.surprising if name in found.ours]
+        doubtful = found.doubtful
         if not 0 < len(doubtful) <= _FEW:
             break
+        found.tried_again.update(doubtful)
         _try_again(found, doubtful)
     return found
 
 
-def _try_again(found: Comparison, doubtful: Sequence[str]) -> None:
+def _try_again(found: Comparison, doubtful: Iterable[str]) -> None:
     """Take over how these end now, where that is as it should be."""
     nodes = [found.ours[name].node for name in doubtful]
     theirs, ours = outcomes(found.suite, ours=False, only=nodes), outcomes(found.suite, ours=True, only=nodes)

@@ -1,4 +1,7 @@
-"""The deliberate deviations from upstream: each is a decision of the design, and what it means for upstream's tests."""
+"""The deliberate deviations from upstream: each is a decision, and what it means for upstream's tests.
+
+The decisions are those of docs/decisions/0003-departures-from-upstream.md, which names each.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,6 @@ DEVIATIONS: dict[str, str] = {
     "exit": (
         "The provider registers no `atexit` handler: the pipeline has one end for all signals, within one deadline, on"
         " exit, SIGTERM and in forked children."
-    ),
-    "first-party-baggage": (
-        "Baggage leaves only to hosts that are named as first-party, because it holds what identifies users; the test"
-        " names none."
     ),
     "no-connect-spans": (
         "A span per statement; that a connection is opened is a metric and no span. The test counts one more, or looks"
@@ -53,8 +52,9 @@ DEVIATIONS: dict[str, str] = {
     ),
     "unsteady": "Not compared: the outcome is by chance, with either.",
     "upstream-internals": (
-        "The test looks at private state of upstream's instrumentor, or for its kind of wrapper around a method; ours"
-        " keeps its own."
+        "Of upstream's instrumentors ours keeps calls, arguments, hooks and variables, no undocumented state: the test"
+        " looks at the instrumentor's `metrics` or `task_id_to_start_time`, or for a `wrapt` proxy around a transport's"
+        " method."
     ),
 }
 """By name, as `differences/*.txt` have it."""

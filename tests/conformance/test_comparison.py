@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.conformance import listing
@@ -9,6 +11,7 @@ from tests.conformance.comparison import Comparison
 from tests.conformance.listing import Difference, listed, write
 from tests.conformance.run import Outcome
 from tests.conformance.suites import SUITES
+from tests.conftest import TRIED_AGAIN, pytest_terminal_summary
 
 PASSED, FAILED = Outcome("passed"), Outcome("failed", "AssertionError: 1 != 2")
 KNOWN = Difference("current-names", "AssertionError: 1 != 2")
@@ -35,6 +38,39 @@ def compared(theirs: Outcome, ours: Outcome, known: Difference | None = None) ->
 def test_surprises(found: Comparison, surprising: bool) -> None:
     """A new difference, a listed one that fails otherwise or not at all, and a failure of upstream's are surprises."""
     assert bool(found.surprising) is surprising
+
+
+@pytest.mark.parametrize(
+    ("found", "doubtful"),
+    [
+        (compared(FAILED, FAILED), True),
+        (compared(FAILED, PASSED), True),
+        (compared(PASSED, Outcome("failed", "AssertionError: no message after 5 seconds")), True),
+        (compared(PASSED, FAILED), False),
+        (compared(PASSED, PASSED, KNOWN), False),
+        (compared(FAILED, FAILED, Difference("unsteady", "by chance")), False),
+    ],
+    ids=["fails in both", "fails in theirs", "gave up waiting", "fails in ours", "no longer differs", "unsteady"],
+)
+def test_only_what_says_nothing_of_ours_has_another_try(found: Comparison, doubtful: bool) -> None:
+    """What fails under ours alone may be a race of ours, and stays failed."""
+    assert bool(found.doubtful) is doubtful
+
+
+def test_what_is_unsteady_is_not_counted() -> None:
+    """The figures are of what was compared."""
+    both = {"a::test": PASSED, "b::chance": FAILED}
+    found = Comparison(SUITES[0], both, both, {"b::chance": Difference("unsteady", "by chance")})
+    assert found.row == "| sdk-trace | 1 | 1 | 0 | - |"
+
+
+def test_a_run_says_what_had_another_try() -> None:
+    """At its end, once, although it is green; other properties are none of this."""
+    lines: list[str] = []
+    report = SimpleNamespace(user_properties=[(TRIED_AGAIN, "sdk-trace: a::test: timed out"), ("other", 1)])
+    stats = {"passed": [report], "": [report, SimpleNamespace()]}
+    pytest_terminal_summary(SimpleNamespace(stats=stats, write_line=lines.append))  # type: ignore[arg-type]
+    assert lines == ["tried again: sdk-trace: a::test: timed out"]
 
 
 def test_a_list_is_read_as_it_was_written(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:

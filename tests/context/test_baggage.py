@@ -61,3 +61,13 @@ def test_without_a_client_span_nothing_leaves(telemetry: object) -> None:
     carrier: dict[str, str] = {}
     FirstPartyBaggagePropagator().inject(carrier, baggage.set_baggage("tenant", "acme", context.Context()))
     assert carrier == {}
+
+
+@pytest.mark.parametrize("host", ["api.stripe.com", "", None])
+def test_with_a_star_baggage_goes_everywhere(telemetry: object, host: str | None) -> None:
+    """As upstream's propagator has it, also where nobody says which host it is."""
+    config.use(config.load({"OTEL_DISTRO_BAGGAGE_HOSTS": "localhost,*"}))
+    assert host_allowed(host)
+    carrier: dict[str, str] = {}
+    FirstPartyBaggagePropagator().inject(carrier, baggage.set_baggage("tenant", "acme", context.Context()))
+    assert carrier == {"baggage": "tenant=acme"}
