@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
+from otel_distro.exporter import Delivery
 from otel_distro.exporter.backlog import Backlog, Batch
 from otel_distro.exporter.deadline import within
 from otel_distro.exporter.frame import Frame
 from otel_distro.exporter.outage import Outage
 from otel_distro.exporter.transport import Answer, Result, lost
 from otel_distro.guard import guard
+from otel_distro.record import HANDOVER, Measurement
+from otel_distro.semconv.own import EXPORT_DURATION
 
 if TYPE_CHECKING:
     from otel_distro.exporter.spool import Spool
@@ -48,6 +51,7 @@ class Sender:
         """Items lost, by cause: `queue_full`, `refused`, `rejected`, `too_large`, `shutdown`, and the spool's."""
         self.exports: Counter[str] = Counter()
         """Export requests by result."""
+        self._delivered = 0
         self._transport = transport
         self._max_bytes = max_bytes
         self._timeout = timeout
@@ -66,6 +70,7 @@ class Sender:
     def _clear(self) -> None:
         self.dropped.clear()
         self.exports.clear()
+        self._delivered = 0
         self._queue = Backlog()
         self._taken: Batch | None = None
         self._busy = False
@@ -92,6 +97,13 @@ class Sender:
             with self._changed:
                 if self._thread is None and not self._closing:
                     self._start()
+
+    @property
+    def delivery(self) -> Delivery:
+        """How the delivery stands: in memory, and on disk as far as this process holds it."""
+        spool = self.spool
+        on_disk = (0, 0.0) if spool is None else (spool.waiting_bytes, spool.oldest_age)
+        return Delivery(self._delivered, self._queue.bytes / max(1, self._max_bytes), *on_disk)
 
     def put(self, batch: Batch) -> None:
         """Take a batch; never waits for the network or a disk."""
@@ -244,9 +256,11 @@ class Sender:
         if batch is None:
             return backoff
         answer = Answer(Result.FAILURE, reason="the exporter failed")
-        self._since = monotonic()
+        began = self._since = monotonic()
         with guard(f"export.{self.signal}"):
             answer = self._transport.send(batch.payload, self._remaining())
+        measured = (self.signal, answer.result.value)
+        HANDOVER.sink.measure(Measurement(EXPORT_DURATION, monotonic() - began, measured))
         self._settle(batch, answer)
         on_disk = answer.result is Result.RETRY and self._spill()
         if answer.result is Result.SUCCESS:  # not under the lock: handlers of the app may take it
@@ -318,7 +332,9 @@ class Sender:
             in_memory = self._taken is batch
             waited = self._queue.remove(batch)  # not so after a shutdown
             if waited or not in_memory:
-                self.dropped.update(lost(answer, batch.items))
+                missing = lost(answer, batch.items)
+                self.dropped.update(missing)
+                self._delivered += batch.items - sum(missing.values())
         if self.spool is not None and not in_memory:
             with guard(f"spool.{self.signal}"):
                 self.spool.done()
