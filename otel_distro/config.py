@@ -25,6 +25,7 @@ from otel_distro.config_parse import (
     text,
     url,
 )
+from otel_distro.redaction import endpoint_without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -271,6 +272,11 @@ def of_signal(setting: Setting, signal: str) -> str:
     return setting.name.replace("OTLP_", f"OTLP_{signal.upper()}_", 1)
 
 
+def _shown(setting: Setting, raw: str) -> str:
+    """What may be said of a value that can't be understood."""
+    return endpoint_without_secrets(raw) if setting.name == OTLP_SETTINGS["endpoint"].name else raw
+
+
 class _Reader:
     """Reads variables, falls back to the default where one can't be parsed, and remembers one line for each."""
 
@@ -286,7 +292,7 @@ class _Reader:
         try:
             return setting.parse(raw)
         except ValueError as error:
-            shown = "***" if setting.secret else repr(raw[:100])
+            shown = "***" if setting.secret else repr(_shown(setting, raw)[:100])
             self.problems.append(f"{variable}={shown} is ignored, {setting.default or 'nothing'} is used: {error}")
             return setting.parse(setting.default)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from otel_distro.cli.terminal import clean, cut, say, say_json, table
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from otel_distro.doctor import Report
+    from otel_distro.doctor.exporters import Probe
     from otel_distro.doctor.instrumentations import Instrumentation
 
 PROBLEMS = 1
@@ -18,6 +20,7 @@ TIMEOUT = 3.0
 VALUE_CHARACTERS = 70
 _OPENTELEMETRY = "opentelemetry-"
 _SHOWN = tuple(f"{_OPENTELEMETRY}{name}" for name in ("api", "sdk", "instrumentation", "exporter-otlp"))
+_UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
 _ANSWER = {True: "", False: "NO: ", None: ""}
 
 
@@ -71,7 +74,7 @@ def _say(report: Report) -> None:
     _section(
         "SIGNAL EXPORTER ENDPOINT ANSWER",
         [
-            (one.signal, one.exporter, one.endpoint or one.package, f"{_ANSWER[one.answers]}{clean(one.detail)}")
+            (one.signal, one.exporter, one.endpoint or one.package, f"{_ANSWER[one.answers]}{clean(_said(one))}")
             for one in report.exporters
         ],
         "nothing is exported",
@@ -96,10 +99,25 @@ def _spool(report: Report) -> None:
     if not spool.max_bytes:
         say("no spool (OTEL_DISTRO_SPOOL_MAX_BYTES=0)")
         return
-    say(f"spool {spool.directory}, at most {spool.max_bytes} bytes of each signal")
+    say(f"spool {clean(spool.directory)}, at most {size(spool.max_bytes)} of each signal")
     for one in spool.waiting:
         if one.files:
-            say(f"  {one.signal}: {one.bytes} bytes in {one.files} files, the oldest {one.oldest_seconds:.0f} s old")
+            age = timedelta(0, one.oldest_seconds // 1)
+            other = f"; {size(one.elsewhere)} for other endpoints, or with other headers, than set now"
+            say(f"  {one.signal}: {size(one.bytes)}, the oldest {age} old{other if one.elsewhere else ''}")
+
+
+def _said(probe: Probe) -> str:
+    """What an endpoint said; it is named already."""
+    return probe.detail.removeprefix(f"{probe.endpoint} (OTEL_EXPORTER_OTLP_ENDPOINT)").removeprefix(":").strip()
+
+
+def size(count: int) -> str:
+    """A number of bytes for reading."""
+    for unit, factor in _UNITS.items():
+        if count >= factor:
+            return f"{count / factor:.4g} {unit}"
+    return f"{count} bytes"
 
 
 def _section(heads: str, rows: Sequence[tuple[str, ...]], instead: str) -> None:

@@ -62,7 +62,7 @@ def instrumentations() -> tuple[Instrumentation, ...]:
     load: Any = loader._load_instrumentors  # noqa: SLF001 - what `opentelemetry-instrument` calls
     load(distro)
     found = [_one(entry_point, distro.reasons) for entry_point in entry_points(group=_GROUP)]
-    return tuple(sorted(found, key=lambda one: (one.name, one.package)))
+    return tuple(sorted(found, key=lambda one: (one.name, one.package != OURS, one.package)))
 
 
 def _one(entry_point: EntryPoint, reasons: dict[str, str]) -> Instrumentation:
@@ -126,7 +126,7 @@ def _of_ours(entry_point: EntryPoint, requirements: list[Requirement]) -> Instru
     libraries = {one.name: found for one in requirements if (found := installed_version(one.name))}
     reason = problem = ""
     if not present:
-        reason = f"{', '.join(_tops(modules))} is not installed"
+        reason = f"{' or '.join(_tops(modules))} is not installed"
     failures = [failure for module in present if (failure := _imported(module))]
     strange = [one for one in requirements if one.name in libraries and not covers(one, libraries[one.name])]
     if failures:

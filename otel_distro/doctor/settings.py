@@ -11,6 +11,7 @@ from otel_distro.config import OTLP_SETTINGS, SETTINGS, SIGNALS, of_signal
 from otel_distro.config_upstream import HONOURED
 from otel_distro.doctor.problem import Problem
 from otel_distro.exporter.transport import shown
+from otel_distro.redaction import pairs_without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _OWN = "OTEL_DISTRO_"
 _MASK = "***"
 _MOST_SHOWN = 500
+_CLOSE = 0.75
+"""How much of two names is the same, from 0 to 1, where one may be a slip for the other."""
 
 
 class Effective(NamedTuple):
@@ -46,7 +49,7 @@ def _others() -> Iterator[Effective]:
     for name in HONOURED:
         value = config.environment(name)
         if value:
-            yield Effective(name, value[:_MOST_SHOWN], "environment", name)
+            yield Effective(name, pairs_without_secrets(value)[:_MOST_SHOWN], "environment", name)
 
 
 def _one(setting: Setting, value: Any, specific: str = "") -> Effective:
@@ -89,8 +92,9 @@ def _text(value: Any) -> str:
 def problems(settings: Settings) -> Iterator[Problem]:
     """Values that can't be understood, and names of ours that are no settings."""
     yield from (Problem("settings", text) for text in settings.problems)
-    known = {setting.name for setting in SETTINGS.values()}
+    known = {setting.name.removeprefix(_OWN) for setting in SETTINGS.values() if setting.name.startswith(_OWN)}
     for name in config.names_set(_OWN):
-        if name not in known:
-            close = get_close_matches(name, known, 1)
-            yield Problem("settings", f"{name} is no setting{f'; {close[0]} is one' if close else ''}")
+        rest = name.removeprefix(_OWN)
+        if rest not in known:
+            close = get_close_matches(rest, known, 1, _CLOSE)
+            yield Problem("settings", f"{name} is no setting{f'; {_OWN}{close[0]} is one' if close else ''}")

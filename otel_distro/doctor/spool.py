@@ -22,7 +22,10 @@ _NEARLY_FULL = 0.9
 
 
 class Waiting(NamedTuple):
-    """What waits of one signal; `elsewhere`: of that, the bytes that are for other endpoints or headers than now."""
+    """What waits of one signal; `elsewhere`: of that, the bytes that are for other endpoints or headers than now.
+
+    That is no problem by itself: all apps of a user share the directory, unless told otherwise.
+    """
 
     signal: str
     files: int = 0
@@ -76,9 +79,4 @@ def problems(state: SpoolState) -> Iterator[Problem]:
                 "spool",
                 f"{one.signal}: {one.bytes} of {state.max_bytes} bytes (OTEL_DISTRO_SPOOL_MAX_BYTES) are used, "
                 "the oldest batches are dropped",
-            )
-        if one.elsewhere:
-            yield Problem(
-                "spool",
-                f"{one.signal}: {one.elsewhere} bytes wait for another endpoint, or other headers, than those set now",
             )

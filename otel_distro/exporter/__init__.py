@@ -10,8 +10,9 @@ if TYPE_CHECKING:
 
 
 class Delivery(NamedTuple):
-    """How the delivery of a signal stands: items that were taken there, and what waits."""
+    """How the delivery of a signal stands: items to be sent, those that were taken there, and what waits."""
 
+    kept: int = 0
     items: int = 0
     queue_use: float = 0.0
     """How full the queue in memory is, from 0 to 1."""

@@ -51,7 +51,7 @@ class Sender:
         """Items lost, by cause: `queue_full`, `refused`, `rejected`, `too_large`, `shutdown`, and the spool's."""
         self.exports: Counter[str] = Counter()
         """Export requests by result."""
-        self._delivered = 0
+        self._kept = self._delivered = 0
         self._transport = transport
         self._max_bytes = max_bytes
         self._timeout = timeout
@@ -70,7 +70,7 @@ class Sender:
     def _clear(self) -> None:
         self.dropped.clear()
         self.exports.clear()
-        self._delivered = 0
+        self._kept = self._delivered = 0
         self._queue = Backlog()
         self._taken: Batch | None = None
         self._busy = False
@@ -103,12 +103,13 @@ class Sender:
         """How the delivery stands: in memory, and on disk as far as this process holds it."""
         spool = self.spool
         on_disk = (0, 0.0) if spool is None else (spool.waiting_bytes, spool.oldest_age)
-        return Delivery(self._delivered, self._queue.bytes / max(1, self._max_bytes), *on_disk)
+        return Delivery(self._kept, self._delivered, self._queue.bytes / max(1, self._max_bytes), *on_disk)
 
     def put(self, batch: Batch) -> None:
         """Take a batch; never waits for the network or a disk."""
         with self._changed:
             self._queue.append(batch)
+            self._kept += batch.items
             if self._closing:
                 self._drop(0, "shutdown")
             while self._queue.bytes > self._max_bytes and len(self._queue) > 1 + self._held:

@@ -202,6 +202,7 @@ class Pipeline:
         for signal, exporter in self._senders():
             known, more = found[signal], exporter.delivery
             found[signal] = Delivery(
+                known.kept + more.kept,
                 known.items + more.items,
                 max(known.queue_use, more.queue_use),
                 known.spool_bytes + more.spool_bytes,

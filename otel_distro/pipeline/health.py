@@ -33,6 +33,7 @@ _NO_DROPS = dict.fromkeys(
                 "rejected",
                 "too_large",
                 "shutdown",
+                "encode",
                 "spool_full",
                 "too_old",
                 "unreadable",
@@ -62,6 +63,7 @@ class Health:
     def _observers(self) -> dict[Metric, Callable[[], Iterable[Observation]]]:
         return {
             own.RECORDS: self._records,
+            own.KEPT: self._kept,
             own.EXPORTED: self._exported,
             own.DROPPED: self._dropped,
             own.EXPORTS: self._exports,
@@ -77,6 +79,10 @@ class Health:
     def _records(self) -> Iterable[Observation]:
         for signal, count in dict(self._pipeline.worker.taken).items():
             yield Observation(count, {_SIGNAL: signal})
+
+    def _kept(self) -> Iterable[Observation]:
+        for signal, delivery in self._pipeline.delivered().items():
+            yield Observation(delivery.kept, {_SIGNAL: signal})
 
     def _exported(self) -> Iterable[Observation]:
         for signal, delivery in self._pipeline.delivered().items():

@@ -120,12 +120,10 @@ class Worker:
         self.taken: Counter[str] = Counter()
         self.dropped: Counter[tuple[str, str]] = Counter()
         self._changed = Condition()
-        self._asked = 0
-        self._answered = 0
+        self._asked = self._answered = 0
         self._export = False
-        self._gave_up = float("-inf")
+        self._gave_up, self._due = float("-inf"), 0.0
         self._thread: Thread | None = None
-        self._due = 0.0
         self.lag = Lag()
         for part in (self._spans, self._logs, self._lines):
             part.reset()
@@ -248,8 +246,7 @@ class Worker:
             timeout_millis = min(timeout_millis, _LAST_TRY_MILLIS)
         deadline = monotonic() + timeout_millis / 1000
         self.flush(timeout_millis - min(_SPILL_MILLIS, timeout_millis // 4))
-        self.closed = True
-        self._room = 0
+        self.closed, self._room = True, 0
         ends = [partial(one.shutdown, deadline) for one in self.outputs.senders]
         within(deadline, {f"shutdown.{number}": end for number, end in enumerate(ends)})
         with self._changed:

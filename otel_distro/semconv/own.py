@@ -36,6 +36,12 @@ def _counter(name: str, unit: str, brief: str, *attributes: Attribute) -> Metric
 
 
 RECORDS = _counter("otel_distro.records", "{record}", "Records the pipeline took", SIGNAL)
+KEPT = _counter(
+    "otel_distro.records.kept",
+    "{record}",
+    "Spans, log records and metric data points that were given to an exporter to be sent",
+    SIGNAL,
+)
 EXPORTED = _counter(
     "otel_distro.records.exported",
     "{record}",
@@ -71,6 +77,7 @@ LAG = _gauge(
 )
 METRICS = (
     RECORDS,
+    KEPT,
     EXPORTED,
     DROPPED,
     EXPORTS,

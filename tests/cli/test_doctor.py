@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from otel_distro import config
+from otel_distro.cli.doctor import size
 from otel_distro.doctor.exporters import probes
 from otel_distro.doctor.exporters import problems as export_problems
 from otel_distro.doctor.settings import in_force
@@ -160,13 +161,47 @@ def test_it_reads_well_and_keeps_secrets(server: OtlpServer, tmp_path: Path) -> 
     assert "s3cret" not in doctor.out + doctor.err
     assert "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" in doctor.out
     assert waiting > 0
-    assert f"logs: {waiting} bytes in 1 files" in doctor.out
+    assert f"  logs: {size(waiting)}, the oldest 0:00:0" in doctor.out
+    assert "for other endpoints" not in doctor.out
     lines = doctor.out.splitlines()
     assert "PROBLEM  settings: OTEL_DISTRO_SPOL_RATE is no setting; OTEL_DISTRO_SPOOL_RATE is one" in lines
     assert [line for line in lines if line.startswith("PROBLEM  exporters: traces would not be delivered: http://127.")]
     assert [line for line in lines if line.startswith("PROBLEM  settings: LOG_LEVEL='loud' is ignored")]
     changed = Doctor("--timeout", "1", **{**away, ENDPOINT: "http://127.0.0.1:10"})
-    assert f"PROBLEM  spool: logs: {waiting} bytes wait for another endpoint, or other headers" in changed.out
+    assert f"; {size(waiting)} for other endpoints, or with other headers, than set now" in changed.out
+    assert "PROBLEM  spool" not in changed.out
+
+
+@pytest.mark.parametrize("json_or_not", [("--json",), ()])
+def test_no_secret_is_shown(tmp_path: Path, json_or_not: tuple[str, ...]) -> None:
+    """Of URLs, headers, attributes, a sampler's argument; also where they make no sense, or are repeated to us."""
+    with OtlpServer().running() as server:
+        server.replies = [Reply(401, body=b"no token s3cret-of-headers")]
+        doctor = Doctor(
+            *json_or_not,
+            OTEL_DISTRO_CACHE_DIR=str(tmp_path),
+            OTEL_EXPORTER_OTLP_ENDPOINT=server.url.replace("//", "//ada:s3cret@") + "/?key=s3cret#s3cret",
+            OTEL_EXPORTER_OTLP_LOGS_ENDPOINT="ada:s3cret@logs:4318",
+            OTEL_EXPORTER_OTLP_METRICS_ENDPOINT="http://ada:s3/cret@127.0.0.1:9?s3cret",
+            OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20s3cret-of-headers",
+            OTEL_EXPORTER_OTLP_LOGS_HEADERS="s3cret",
+            OTEL_RESOURCE_ATTRIBUTES="team=payments,api.key=s3cret,db.url=postgres://ada:s3cret@db/shop",
+            OTEL_TRACES_SAMPLER_ARG="endpoint=http://ada:s3cret@sampler,token=s3cret",
+            OTEL_DISTRO_IDENTITY_KEY="s3cret",
+            OTEL_DISTRO_SECRET="s3cret",
+        )
+    assert doctor.code == 1
+    assert "team=payments,api.key=***,db.url=postgres://***@db/shop" in doctor.out
+    assert "answered 401 no token ***" in doctor.out
+    assert "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT='logs:4318' is ignored" in doctor.out
+    assert "s3" not in (doctor.out + doctor.err).lower()
+
+
+def test_sizes_are_for_reading() -> None:
+    """In the largest unit that they fill."""
+    assert [size(count) for count in (0, 1023, 1024, 195_828, 256 << 20, 3 << 30)] == [
+        *("0 bytes", "1023 bytes", "1 KiB", "191.2 KiB", "256 MiB", "3 GiB"),
+    ]
 
 
 def test_no_telemetry_has_a_reason(tmp_path: Path) -> None:
@@ -234,9 +269,12 @@ def test_secrets_are_masked(environ: pytest.MonkeyPatch) -> None:
 def test_a_misspelt_variable_is_a_problem(environ: pytest.MonkeyPatch) -> None:
     """Of ours; other people's are theirs."""
     environ.setenv("OTEL_DISTRO_ACESS_LOG", "false")
+    environ.setenv("OTEL_DISTRO_METRICS_TOKEN", "1")
     environ.setenv("OTEL_WHATEVER", "1")
-    (problem,) = setting_problems(config.load())
-    assert problem.text == "OTEL_DISTRO_ACESS_LOG is no setting; OTEL_DISTRO_ACCESS_LOG is one"
+    assert [problem.text for problem in setting_problems(config.load())] == [
+        "OTEL_DISTRO_ACESS_LOG is no setting; OTEL_DISTRO_ACCESS_LOG is one",
+        "OTEL_DISTRO_METRICS_TOKEN is no setting",
+    ]
 
 
 # -- exporters

@@ -83,7 +83,7 @@ def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 
 
 def test_what_arrived_is_counted(processes: Callable[..., Process], server: OtlpServer) -> None:
-    """Seven spans that were taken are seven; of a request that was refused nothing is."""
+    """Of twelve spans that were seen and kept, seven arrive; of the request that was refused nothing does."""
     server.replies = [Reply(), Reply(), Reply(400), Reply()]
     process = processes(server.url, OTEL_METRICS_EXPORTER="none", OTEL_LOGS_EXPORTER="none")
     process.export(3)
@@ -91,6 +91,8 @@ def test_what_arrived_is_counted(processes: Callable[..., Process], server: Otlp
     process.export(5)
     exported = values(points(process.pipeline, own.EXPORTED.name), SIGNAL)
     assert exported == {("traces",): 7, ("metrics",): 0, ("logs",): 0}
+    assert values(points(process.pipeline, own.RECORDS.name), SIGNAL)["traces",] == 12
+    assert values(points(process.pipeline, own.KEPT.name), SIGNAL) == {("traces",): 12, ("metrics",): 0, ("logs",): 0}
     assert values(points(process.pipeline, own.DROPPED.name), SIGNAL, CAUSE)["traces", "refused"] == 5
 
 
@@ -122,7 +124,7 @@ def test_what_waits_on_disk_has_a_size_and_an_age(processes: Callable[..., Proce
 def test_a_healthy_process_says_zero(observe: Callable[..., Observed]) -> None:
     """Every count and gauge is there before anything went wrong, for each signal."""
     observed = observe()
-    for metric in (own.EXPORTED, own.BUFFER_USE, own.SPOOL_SIZE, own.SPOOL_AGE):
+    for metric in (own.KEPT, own.EXPORTED, own.BUFFER_USE, own.SPOOL_SIZE, own.SPOOL_AGE):
         assert {point.attributes[SIGNAL] for point in observed.points(metric.name)} == SIGNALS, metric.name
         assert {point.value for point in observed.points(metric.name)} == {0}, metric.name
 
