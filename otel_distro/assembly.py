@@ -71,7 +71,7 @@ _NOTHING = Given()
 
 def assemble(settings: Settings, given: Given = _NOTHING) -> Pipeline:
     """Build the pipeline that the settings ask for; what can't be had is one line that names its setting."""
-    for problem in (*settings.problems, *_missing(settings)):
+    for problem in (*settings.problems, *missing(settings)):
         _logger.warning("%s", problem)
     chosen = "service.instance.id" in config.environment("OTEL_RESOURCE_ATTRIBUTES")
     chosen = chosen or SERVICE_INSTANCE_ID in (given.resource_attributes or {})
@@ -79,8 +79,8 @@ def assemble(settings: Settings, given: Given = _NOTHING) -> Pipeline:
     pipeline = Pipeline(settings, resource, own_instance_id=not chosen)
     build = _Build(settings, pipeline)
     outputs = Outputs(build.spans(), build.logs(), build.reader, build.console())
-    ids = _id_generator() if given.id_generator is None else {"id_generator": given.id_generator}
-    pipeline.build(outputs, readers=build.readers, sampler=given.sampler or _sampler(), views=given.views, **ids)
+    ids = id_generator_by_name() if given.id_generator is None else {"id_generator": given.id_generator}
+    pipeline.build(outputs, readers=build.readers, sampler=given.sampler or sampler_by_name(), views=given.views, **ids)
     for span_processor in given.span_processors or ():
         pipeline.tracer_provider.add_span_processor(span_processor)
     for log_record_processor in given.log_record_processors or ():
@@ -136,11 +136,11 @@ class _Build:
             if name == "none":
                 continue
             with guard(f"exporter.{signal}.{name}"):
-                if self._is_ours(signal, name):
+                if is_ours(self._settings, signal, name):
                     sender = self._sender(signal, name)
                     made += [OtlpExporter(sender, lambda: self._pipeline.resource)] if sender else []
                 else:
-                    found = self._foreign(signal, name)
+                    found = foreign(self._settings, signal, name)
                     size = self._settings.buffer_bytes
                     made += [ForeignExporter(signal, found(), size, convert)] if found else []
         return made
@@ -148,24 +148,20 @@ class _Build:
     def _metrics(self, name: str) -> None:
         if name == "none":
             return
-        if self._is_ours("metrics", name):
+        if is_ours(self._settings, "metrics", name):
             sender = self._sender("metrics", name)
             self.reader = OtlpReader(sender, self._settings.temporality) if sender else None
             return
-        found = self._foreign("metrics", name)
+        found = foreign(self._settings, "metrics", name)
         if found is None:
             return
         made = found()
         self.readers.append(made if isinstance(made, MetricReader) else PeriodicExportingMetricReader(made))
 
-    def _is_ours(self, signal: str, name: str) -> bool:
-        protocol = self._settings.otlp[signal].protocol
-        return name in _OTLP and (name != "otlp" or protocol == "http/protobuf" or (protocol == "grpc" and _has_h2()))
-
     def _sender(self, signal: str, name: str) -> Sender | None:
         settings = self._settings.otlp[signal]
         try:
-            transport = _transport(settings, signal, name)
+            transport = transport_of(settings, signal, name)
         except OSError as error:
             _logger.warning(
                 "OTEL_EXPORTER_OTLP_CERTIFICATE or a client certificate can't be used, no %s leave: %s",
@@ -174,25 +170,9 @@ class _Build:
             )
             return None
         whole_or_in_pieces = SplittingTransport(transport, signal)
-        return Sender(signal, whole_or_in_pieces, self._settings.buffer_bytes, settings.timeout, self._spool(signal))
-
-    def _spool(self, signal: str) -> Spool:
-        """What waits on disk is for one endpoint with its headers: a token or a tenant gets nothing of another one."""
-        settings = self._settings
-        where = settings.otlp[signal]
-        destination = sha256(repr((where.endpoint, where.headers)).encode()).hexdigest()[:16]
-        limits = Limits(settings.spool_max_bytes, settings.spool_max_age or float("inf"), settings.spool_rate)
-        return Spool(settings.spool_dir or settings.cache_dir / "spool", signal, destination, limits)
-
-    def _foreign(self, signal: str, name: str) -> Callable[[], Any] | None:
-        """Somebody else's exporter by its entry point's name."""
-        if name == "otlp":
-            name = _UPSTREAM_OTLP[self._settings.otlp[signal].protocol]
-        for entry_point in entry_points(group=f"opentelemetry_{signal}_exporter", name=name):
-            loaded: Callable[[], Any] = entry_point.load()
-            return loaded
-        _logger.warning("%s=%s: there is no such exporter installed, it is left out", _EXPORTER_SETTING[signal], name)
-        return None
+        return Sender(
+            signal, whole_or_in_pieces, self._settings.buffer_bytes, settings.timeout, spool_of(self._settings, signal)
+        )
 
     def console(self) -> Console | None:
         """The console, unless lines are left to the app's own handlers."""
@@ -204,7 +184,24 @@ class _Build:
         return Console(renderer(kind, fields))
 
 
-def _transport(settings: Otlp, signal: str, name: str) -> Transport:
+def is_ours(settings: Settings, signal: str, name: str) -> bool:
+    """Whether our exporter serves an exporter's name; the others are those of other packages."""
+    protocol = settings.otlp[signal].protocol
+    return name in _OTLP and (name != "otlp" or protocol == "http/protobuf" or (protocol == "grpc" and _has_h2()))
+
+
+def foreign(settings: Settings, signal: str, name: str) -> Callable[[], Any] | None:
+    """Somebody else's exporter by its entry point's name; one line when there is none."""
+    if name == "otlp":
+        name = _UPSTREAM_OTLP[settings.otlp[signal].protocol]
+    for entry_point in entry_points(group=f"opentelemetry_{signal}_exporter", name=name):
+        loaded: Callable[[], Any] = entry_point.load()
+        return loaded
+    _logger.warning("%s=%s: there is no such exporter installed, it is left out", _EXPORTER_SETTING[signal], name)
+    return None
+
+
+def transport_of(settings: Otlp, signal: str, name: str) -> Transport:
     """By the protocol, unless the exporter's name says HTTP; OSError for a certificate that can't be used."""
     if settings.protocol != "grpc" or name != "otlp":
         return HttpTransport(settings)
@@ -213,11 +210,19 @@ def _transport(settings: Otlp, signal: str, name: str) -> Transport:
     return GrpcTransport(settings, signal)
 
 
+def spool_of(settings: Settings, signal: str) -> Spool:
+    """What waits on disk is for one endpoint with its headers: a token or a tenant gets nothing of another one."""
+    where = settings.otlp[signal]
+    destination = sha256(repr((where.endpoint, where.headers)).encode()).hexdigest()[:16]
+    limits = Limits(settings.spool_max_bytes, settings.spool_max_age or float("inf"), settings.spool_rate)
+    return Spool(settings.spool_dir or settings.cache_dir / "spool", signal, destination, limits)
+
+
 def _has_h2() -> bool:
     return find_spec("h2") is not None
 
 
-def _missing(settings: Settings) -> list[str]:
+def missing(settings: Settings) -> list[str]:
     """What is asked for and not installed."""
     if _has_h2() or not any(otlp.protocol == "grpc" for otlp in settings.otlp.values()):
         return []
@@ -226,7 +231,7 @@ def _missing(settings: Settings) -> list[str]:
     ]
 
 
-def _sampler() -> sampling.Sampler | None:
+def sampler_by_name() -> sampling.Sampler | None:
     """Our ratio, or a sampler by entry point; None: the SDK reads the environment itself."""
     name = config.environment("OTEL_TRACES_SAMPLER").strip()
     argument = config.environment("OTEL_TRACES_SAMPLER_ARG")
@@ -245,7 +250,8 @@ def _sampler() -> sampling.Sampler | None:
     return sampling.DEFAULT_ON
 
 
-def _id_generator() -> dict[str, Any]:
+def id_generator_by_name() -> dict[str, Any]:
+    """A generator of ids by entry point, as the provider's argument; nothing for the SDK's own."""
     name = config.environment("OTEL_PYTHON_ID_GENERATOR", "random").strip()
     if name != "random":
         for entry_point in entry_points(group="opentelemetry_id_generator", name=name):

@@ -25,6 +25,7 @@ from otel_distro.config_parse import (
     text,
     url,
 )
+from otel_distro.redaction import endpoint_without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -266,6 +267,16 @@ _BY_GRPC: dict[str, dict[str, Any]] = {
 """What differs where the protocol is grpc."""
 
 
+def of_signal(setting: Setting, signal: str) -> str:
+    """The variable of an OTLP setting for one signal alone."""
+    return setting.name.replace("OTLP_", f"OTLP_{signal.upper()}_", 1)
+
+
+def _shown(setting: Setting, raw: str) -> str:
+    """What may be said of a value that can't be understood."""
+    return endpoint_without_secrets(raw) if setting.name == OTLP_SETTINGS["endpoint"].name else raw
+
+
 class _Reader:
     """Reads variables, falls back to the default where one can't be parsed, and remembers one line for each."""
 
@@ -281,14 +292,14 @@ class _Reader:
         try:
             return setting.parse(raw)
         except ValueError as error:
-            shown = "***" if setting.secret else repr(raw[:100])
+            shown = "***" if setting.secret else repr(_shown(setting, raw)[:100])
             self.problems.append(f"{variable}={shown} is ignored, {setting.default or 'nothing'} is used: {error}")
             return setting.parse(setting.default)
 
     def otlp(self, signal: str) -> Otlp:
         values: dict[str, Any] = {}
         for key, setting in OTLP_SETTINGS.items():
-            specific = setting.name.replace("OTLP_", f"OTLP_{signal.upper()}_", 1)
+            specific = of_signal(setting, signal)
             own = bool(self.environ.get(specific, "").strip())
             by_grpc = values.get("protocol") == "grpc"
             row = setting._replace(**_BY_GRPC.get(key, {})) if by_grpc else setting
@@ -368,6 +379,11 @@ def _is_limit(raw: str) -> bool:
 def environment(name: str, default: str = "") -> str:
     """A variable that belongs to another party (upstream's excluded URLs, captured headers), as it is."""
     return os.environ.get(name, default)
+
+
+def names_set(prefix: str) -> list[str]:
+    """The variables that begin so and are not empty."""
+    return sorted(name for name, value in os.environ.items() if name.startswith(prefix) and value.strip())
 
 
 def default_environment(values: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("otel_distro")
 _PREFIX = "otel_distro."
+FAILED = "it failed"
 OWN = frozenset({"fastapi", "sqlalchemy", "celery", "httpx", "logging", "structlog", "loguru", "threading"})
 """Names of instrumentors that are ours; upstream's of the same name is loaded only where the setting asks for it."""
 
@@ -54,16 +55,23 @@ class Distro(BaseDistro):  # type: ignore[misc]
 
     def load_instrumentor(self, entry_point: EntryPoint, **kwargs: Any) -> None:
         """Load one instrumentor; its failure is logged and stops no other."""
-        settings = config.current()
-        reason = left_out(entry_point.name, entry_point.value, settings)
+        reason = switch_on(entry_point, **kwargs)
         if reason:
-            _logger.debug("instrumentation %s is left out: %s", entry_point.value, reason)
-            return
-        with guard(f"instrument.{entry_point.name}"):
-            try:
-                entry_point.load()().instrument(**kwargs)
-            except ModuleNotFoundError as missing:  # absent is not broken
-                _logger.debug("instrumentation %s is not enabled: %s", entry_point.name, missing)
+            _logger.debug("instrumentation %s is not on: %s", entry_point.value, reason)
+
+
+def switch_on(entry_point: EntryPoint, **kwargs: Any) -> str:
+    """Switch an instrumentor on; why it is not, or an empty string when it is."""
+    reason = left_out(entry_point.name, entry_point.value, config.current())
+    if reason:
+        return reason
+    with guard(f"instrument.{entry_point.name}"):
+        try:
+            entry_point.load()().instrument(**kwargs)
+        except ModuleNotFoundError as missing:  # absent is not broken
+            return f"{missing.name} is not installed"
+        return ""
+    return FAILED
 
 
 def left_out(name: str, value: str, settings: config.Settings) -> str:

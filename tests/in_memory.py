@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from otel_distro.exporter import Delivery
+
 
 class InMemoryExporter:
     """Spans or log records in the order of their coming; an `otel_distro.exporter.Exporter`."""
@@ -16,6 +18,7 @@ class InMemoryExporter:
         self.items: list[Any] = []
         self.dropped: Counter[str] = Counter()
         self.exports: Counter[str] = Counter()
+        self.delivery = Delivery()
 
     def begin(self) -> None:
         """Nothing is left behind."""

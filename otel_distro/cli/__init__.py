@@ -22,6 +22,7 @@ COMMANDS = (
     "metrics",
     "signals",
     "settings",
+    "doctor",
 )
 
 

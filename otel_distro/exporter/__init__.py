@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Sequence
+
+
+class Delivery(NamedTuple):
+    """How the delivery of a signal stands: items to be sent, those that were taken there, and what waits."""
+
+    kept: int = 0
+    items: int = 0
+    queue_use: float = 0.0
+    """How full the queue in memory is, from 0 to 1."""
+    spool_bytes: int = 0
+    spool_age: float = 0.0
+    """Seconds since the oldest batch on disk was written."""
 
 
 class Exporter(Protocol):
@@ -47,3 +59,7 @@ class Exporter(Protocol):
     @property
     def exports(self) -> Counter[str]:
         """Export requests by result."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """How the delivery stands."""

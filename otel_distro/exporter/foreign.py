@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace.export import SpanExporter
 
+    from otel_distro.exporter import Delivery
     from otel_distro.record import LogRecord
 
 _ITEM_BYTES = 2048
@@ -126,6 +127,11 @@ class ForeignExporter:
     def exports(self) -> Counter[str]:
         """Batches by result."""
         return self._sender.exports
+
+    @property
+    def delivery(self) -> Delivery:
+        """How the delivery stands."""
+        return self._sender.delivery
 
 
 def readable_log(record: LogRecord, resource: Resource) -> ReadableLogRecord:

@@ -23,8 +23,10 @@ from otel_distro.exporter.transport import (
     gzipped,
     request_headers,
     said,
+    secrets_of,
     shown,
     success,
+    told,
 )
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ class GrpcTransport:
             *((name, value) for name, value in request_headers(settings).items() if _may_be_sent(name)),
         ]
         self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+        self._secrets = secrets_of(settings)
         self._http2: Http2 | None = None
 
     def send(self, payload: bytes, timeout: float) -> Answer:
@@ -109,7 +112,7 @@ class GrpcTransport:
         reused = self._http2 is not None
         while True:
             try:
-                return self._call(message, deadline)
+                return told(self._call(message, deadline), self._secrets)
             except (OSError, ValueError) as error:
                 self.close()
                 if not reused or isinstance(error, TimeoutError):

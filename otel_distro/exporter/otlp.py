@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
     from opentelemetry.sdk.resources import Resource
 
+    from otel_distro.exporter import Delivery
     from otel_distro.exporter.batch import Add
     from otel_distro.exporter.sender import Sender
 
@@ -123,6 +124,11 @@ class OtlpExporter:
     def exports(self) -> Counter[str]:
         """Export requests by result."""
         return self.sender.exports
+
+    @property
+    def delivery(self) -> Delivery:
+        """How the delivery stands."""
+        return self.sender.delivery
 
 
 def _scope_of(key: Any, items: bytearray) -> tuple[bytes, bytearray, bytes]:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
 
+from otel_distro.exporter import Delivery
 from otel_distro.exporter.backlog import Backlog, Batch
 from otel_distro.exporter.deadline import within
 from otel_distro.exporter.frame import Frame
 from otel_distro.exporter.outage import Outage
 from otel_distro.exporter.transport import Answer, Result, lost
 from otel_distro.guard import guard
+from otel_distro.record import HANDOVER, Measurement
+from otel_distro.semconv.own import EXPORT_DURATION
 
 if TYPE_CHECKING:
     from otel_distro.exporter.spool import Spool
@@ -65,16 +68,12 @@ class Sender:
     def _clear(self) -> None:
         self.dropped.clear()
         self.exports.clear()
+        self._kept = self._delivered = 0
         self._queue = Backlog()
         self._taken: Batch | None = None
-        self._busy = False
-        self._since = _NOT_SENDING
-        self._aside = False
-        self._writing = False
-        self._failing = False
+        self._busy = self._aside = self._writing = self._failing = self._closing = self._ended = False
         self._disks_turn = True
-        self._closing = False
-        self._ended = False
+        self._since = _NOT_SENDING
         self._hurry = 0.0
         self._outage.reset()
         self._changed = Condition()
@@ -92,10 +91,18 @@ class Sender:
                 if self._thread is None and not self._closing:
                     self._start()
 
+    @property
+    def delivery(self) -> Delivery:
+        """How the delivery stands: in memory, and on disk as far as this process holds it."""
+        spool = self.spool
+        on_disk = (0, 0.0) if spool is None else (spool.waiting_bytes, spool.oldest_age)
+        return Delivery(self._kept, self._delivered, self._queue.bytes / max(1, self._max_bytes), *on_disk)
+
     def put(self, batch: Batch) -> None:
         """Take a batch; never waits for the network or a disk."""
         with self._changed:
             self._queue.append(batch)
+            self._kept += batch.items
             if self._closing:
                 self._drop(0, "shutdown")
             while self._queue.bytes > self._max_bytes and len(self._queue) > 1 + self._held:
@@ -153,8 +160,7 @@ class Sender:
         return not (self._queue or self._waits_on_disk)
 
     def _flushed(self) -> bool:
-        at_work = self._busy or self._aside
-        return not self._queue and not at_work and (self._failing or not self._waits_on_disk)
+        return not (self._queue or self._busy or self._aside) and (self._failing or not self._waits_on_disk)
 
     @property
     def _directory(self) -> str:
@@ -245,8 +251,10 @@ class Sender:
         if batch is None:
             return backoff
         answer = Answer(Result.FAILURE, reason="the exporter failed")
+        began = monotonic()
         with guard(f"export.{self.signal}"):
             answer = self._transport.send(batch.payload, self._remaining())
+        HANDOVER.sink.measure(Measurement(EXPORT_DURATION, monotonic() - began, (self.signal, answer.result.value)))
         self._settle(batch, answer)
         on_disk = answer.result is Result.RETRY and self._spill()
         if answer.result is Result.SUCCESS:  # not under the lock: handlers of the app may take it
@@ -320,7 +328,9 @@ class Sender:
             in_memory = self._taken is batch
             waited = self._queue.remove(batch)  # not so after a shutdown
             if waited or not in_memory:
-                self.dropped.update(lost(answer, batch.items))
+                missing = lost(answer, batch.items)
+                self.dropped.update(missing)
+                self._delivered += batch.items - sum(missing.values())
         if self.spool is not None and not in_memory:
             with guard(f"spool.{self.signal}"):
                 self.spool.done()

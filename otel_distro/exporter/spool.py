@@ -92,6 +92,11 @@ class Spool:
         return False
 
     @property
+    def destination(self) -> Path:
+        """Where batches for this endpoint wait, in a folder for each process."""
+        return self._parent
+
+    @property
     def waiting(self) -> bool:
         """Whether this process has batches on disk."""
         return bool(self._frames or self._files)

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from otel_distro._version import __version__
 from otel_distro.exporter.connection import connect, tls_context
 from otel_distro.exporter.fields import partial_success, status_message
+from otel_distro.redaction import endpoint_without_secrets, secrets_in, without
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,6 +85,7 @@ class HttpTransport:
         self._context = tls_context(settings, "http/1.1") if parts.scheme == "https" else None
         self._compression = settings.compression
         self._headers = {**request_headers(settings), "content-type": "application/x-protobuf"}
+        self._secrets = secrets_of(settings)
         if self._compression != "none":
             self._headers["content-encoding"] = self._compression
         self._connection: HTTPConnection | None = None
@@ -97,7 +99,7 @@ class HttpTransport:
         reused = self._connection is not None
         while True:
             try:
-                return self._post(body, deadline)
+                return told(self._post(body, deadline), self._secrets)
             except (OSError, ValueError, HTTPException) as error:
                 self.close()
                 if not reused or isinstance(error, TimeoutError):
@@ -184,8 +186,7 @@ def success(response: bytes) -> Answer:
 
 def shown(endpoint: str) -> str:
     """An endpoint without the credentials in it."""
-    parts = urlsplit(endpoint)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    return endpoint_without_secrets(endpoint)
 
 
 def request_headers(settings: Otlp) -> dict[str, str]:
@@ -196,6 +197,16 @@ def request_headers(settings: Otlp) -> dict[str, str]:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers.setdefault("authorization", f"Basic {b64encode(pair.encode()).decode()}")
     return headers
+
+
+def secrets_of(settings: Otlp) -> tuple[str, ...]:
+    """What a receiver may repeat and we do not: what the headers say."""
+    return secrets_in(value for name, value in request_headers(settings).items() if name != "user-agent")
+
+
+def told(answer: Answer, secrets: tuple[str, ...]) -> Answer:
+    """An answer whose words repeat no secret."""
+    return answer._replace(reason=without(answer.reason, secrets)) if answer.reason else answer
 
 
 def gzipped(payload: bytes) -> bytes:

@@ -12,6 +12,8 @@ from opentelemetry._logs import set_logger_provider
 from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, AlwaysOnExemplarFilter, TraceBasedExemplarFilter
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 
+from otel_distro.config import SIGNALS
+from otel_distro.exporter import Delivery
 from otel_distro.exporter.deadline import within
 from otel_distro.guard import failures
 from otel_distro.pipeline.aggregate import Aggregator
@@ -192,6 +194,20 @@ class Pipeline:
         for signal, exporter in self._senders():
             for result, count in exporter.exports.items():
                 found[signal, result] += count
+        return found
+
+    def delivered(self) -> dict[str, Delivery]:
+        """How the delivery of each signal stands; of several exporters the sum of items and bytes, the worst else."""
+        found = dict.fromkeys(SIGNALS, Delivery())
+        for signal, exporter in self._senders():
+            known, more = found[signal], exporter.delivery
+            found[signal] = Delivery(
+                known.kept + more.kept,
+                known.items + more.items,
+                max(known.queue_use, more.queue_use),
+                known.spool_bytes + more.spool_bytes,
+                max(known.spool_age, more.spool_age),
+            )
         return found
 
     def _senders(self) -> list[tuple[str, Any]]:

@@ -58,6 +58,11 @@ class Decider:
         self.bytes = 0
         self.dropped.clear()
 
+    @property
+    def use(self) -> float:
+        """How full the budget of what waits is, from 0 to 1."""
+        return self.bytes / max(1, self._max_bytes)
+
     def take(self, span: Span) -> list[Span]:
         """An ended span of a head-dropped local trace: what is now to be exported, this one last."""
         local = span.local

@@ -8,7 +8,7 @@ from opentelemetry.metrics import CallbackOptions, Observation
 
 from otel_distro import guard
 from otel_distro._version import __version__
-from otel_distro.semconv import own
+from otel_distro.semconv import Instrument, own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -33,6 +33,7 @@ _NO_DROPS = dict.fromkeys(
                 "rejected",
                 "too_large",
                 "shutdown",
+                "encode",
                 "spool_full",
                 "too_old",
                 "unreadable",
@@ -55,22 +56,37 @@ class Health:
         """Create the observable instruments."""
         meter = provider.get_meter(own.SCOPE, __version__)
         for metric, observe in self._observers().items():
-            make = meter.create_observable_gauge if metric is own.BUFFERED else meter.create_observable_counter
+            gauge = metric.instrument is Instrument.GAUGE
+            make = meter.create_observable_gauge if gauge else meter.create_observable_counter
             make(metric.name, [_callback(observe)], metric.unit, metric.brief)
 
     def _observers(self) -> dict[Metric, Callable[[], Iterable[Observation]]]:
         return {
             own.RECORDS: self._records,
+            own.KEPT: self._kept,
+            own.EXPORTED: self._exported,
             own.DROPPED: self._dropped,
             own.EXPORTS: self._exports,
             own.GUARDED: _guarded,
             own.OVERFLOW: self._overflow,
             own.BUFFERED: self._buffered,
+            own.BUFFER_USE: self._use,
+            own.SPOOL_SIZE: self._spool_size,
+            own.SPOOL_AGE: self._spool_age,
+            own.LAG: self._lag,
         }
 
     def _records(self) -> Iterable[Observation]:
         for signal, count in dict(self._pipeline.worker.taken).items():
             yield Observation(count, {_SIGNAL: signal})
+
+    def _kept(self) -> Iterable[Observation]:
+        for signal, delivery in self._pipeline.delivered().items():
+            yield Observation(delivery.kept, {_SIGNAL: signal})
+
+    def _exported(self) -> Iterable[Observation]:
+        for signal, delivery in self._pipeline.delivered().items():
+            yield Observation(delivery.items, {_SIGNAL: signal})
 
     def _dropped(self) -> Iterable[Observation]:
         for (signal, cause), count in {**_NO_DROPS, **self._pipeline.dropped()}.items():
@@ -86,6 +102,24 @@ class Health:
     def _buffered(self) -> Iterable[Observation]:
         for signal, size in self._pipeline.worker.waiting.items():
             yield Observation(size, {_SIGNAL: signal})
+
+    def _use(self) -> Iterable[Observation]:
+        records, texts = self._pipeline.worker.fullness
+        own_buffers = {"traces": self._pipeline.decider.use, "logs": texts}
+        for signal, delivery in self._pipeline.delivered().items():
+            fullest = max(records, own_buffers.get(signal, 0.0), delivery.queue_use)
+            yield Observation(fullest, {_SIGNAL: signal})
+
+    def _spool_size(self) -> Iterable[Observation]:
+        for signal, delivery in self._pipeline.delivered().items():
+            yield Observation(delivery.spool_bytes, {_SIGNAL: signal})
+
+    def _spool_age(self) -> Iterable[Observation]:
+        for signal, delivery in self._pipeline.delivered().items():
+            yield Observation(delivery.spool_age, {_SIGNAL: signal})
+
+    def _lag(self) -> Iterable[Observation]:
+        yield Observation(self._pipeline.worker.lag.seconds)
 
 
 def _guarded() -> Iterable[Observation]:

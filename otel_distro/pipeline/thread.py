@@ -16,6 +16,7 @@ from otel_distro.guard import guard
 from otel_distro.logs.limit import limiter
 from otel_distro.logs.severity import severity
 from otel_distro.pipeline.access import line_of
+from otel_distro.pipeline.lag import Lag
 from otel_distro.pipeline.lane import Lane
 from otel_distro.pipeline.lines import Lines
 from otel_distro.pipeline.local_trace import Mode
@@ -99,8 +100,7 @@ class Worker:
         """Called in a flush with its deadline (`monotonic()`): what others added to the providers is flushed, too."""
         self.on_line: Callable[[LogRecord], object] = _nothing
         """Called with each line that the thread derives, before it leaves."""
-        self.closed = False
-        self._console_only = False
+        self.closed = self._console_only = False
         self.use(outputs)
         self.reset()
 
@@ -120,12 +120,11 @@ class Worker:
         self.taken: Counter[str] = Counter()
         self.dropped: Counter[tuple[str, str]] = Counter()
         self._changed = Condition()
-        self._asked = 0
-        self._answered = 0
+        self._asked = self._answered = 0
         self._export = False
-        self._gave_up = float("-inf")
+        self._gave_up, self._due = float("-inf"), 0.0
         self._thread: Thread | None = None
-        self._due = 0.0
+        self.lag = Lag()
         for part in (self._spans, self._logs, self._lines):
             part.reset()
 
@@ -247,8 +246,7 @@ class Worker:
             timeout_millis = min(timeout_millis, _LAST_TRY_MILLIS)
         deadline = monotonic() + timeout_millis / 1000
         self.flush(timeout_millis - min(_SPILL_MILLIS, timeout_millis // 4))
-        self.closed = True
-        self._room = 0
+        self.closed, self._room = True, 0
         ends = [partial(one.shutdown, deadline) for one in self.outputs.senders]
         within(deadline, {f"shutdown.{number}": end for number, end in enumerate(ends)})
         with self._changed:
@@ -259,7 +257,7 @@ class Worker:
 
     def _run(self) -> None:
         attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))  # noqa: FBT003 - a context value
-        began = monotonic()
+        began = self.lag.begin()
         pause = _TICK
         while not self.closed:
             with self._changed:
@@ -271,6 +269,7 @@ class Worker:
             with guard("pipeline"):
                 self._drain(hurried=export)
                 self._send(everything=export)
+            self.lag.note(monotonic() - before)
             if asked != self._answered:
                 with self._changed:
                     self._answered = asked
@@ -381,6 +380,11 @@ class Worker:
             "logs": self._text + self._logs.waiting_bytes,
             "metrics": 0 if self.outputs.reader is None else self.outputs.reader.sender.waiting_bytes,
         }
+
+    @property
+    def fullness(self) -> tuple[float, float]:
+        """How full the buffer of records is, and the budget of their texts; from 0 to 1."""
+        return len(self._buffer) / self._max_records, self._text / max(1, self._max_text)
 
 
 def _signal(record: Any) -> str:

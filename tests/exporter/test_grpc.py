@@ -142,6 +142,15 @@ def test_credentials_of_the_url_are_sent_and_not_shown(grpc_server: GrpcServer) 
     sending.close()
 
 
+def test_a_header_that_the_receiver_repeats_is_not_shown(grpc_server: GrpcServer) -> None:
+    """Some receivers say which token they do not know; a log is no place for it."""
+    grpc_server.replies = [GrpcReply(16, "no token hush-hush-hush")]
+    sending = transport(grpc_server.url, headers=(("authorization", "Bearer hush-hush-hush"),))
+    reason = sending.send(b"payload", 5).reason
+    assert reason.endswith("answered UNAUTHENTICATED no token *** (OTEL_EXPORTER_OTLP_HEADERS)")
+    sending.close()
+
+
 RETRYABLE = {1: "CANCELLED", 4: "DEADLINE_EXCEEDED", 10: "ABORTED", 11: "OUT_OF_RANGE", 14: "UNAVAILABLE"}
 RETRYABLE |= {15: "DATA_LOSS"}
 

@@ -85,6 +85,15 @@ def test_credentials_of_the_url_are_sent_and_not_shown(server: OtlpServer) -> No
     sending.close()
 
 
+def test_a_header_that_the_receiver_repeats_is_not_shown(server: OtlpServer) -> None:
+    """Some receivers say which token they do not know; a log is no place for it."""
+    server.replies = [Reply(401, body=b"no tenant of acme for token hush-hush-hush")]
+    sending = transport(server.url, headers=(("authorization", "Bearer hush-hush-hush"), ("x-tenant", "acme")))
+    reason = sending.send(b"payload", 5).reason
+    assert "answered 401 no tenant of acme for token *** (OTEL_EXPORTER_OTLP_HEADERS)" in reason
+    sending.close()
+
+
 @pytest.mark.parametrize(
     ("status", "result"),
     [
