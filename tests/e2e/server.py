@@ -6,8 +6,8 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,6 +91,14 @@ def free_ports(count: int) -> list[int]:
     for taken in sockets:
         taken.close()
     return ports
+
+
+@contextmanager
+def no_server() -> Iterator[int]:
+    """A port at which connections are refused, and which nobody else gets meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
 
 
 def answers(url: str) -> bool:

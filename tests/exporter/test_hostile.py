@@ -106,7 +106,7 @@ SLOW = {
     "a status line": ("http/protobuf", slowly(b"", b"H")),
     "header lines": ("http/protobuf", slowly(OK, b"a: b\r\n")),
     "an interim answer": ("http/protobuf", slowly(b"", b"HTTP/1.1 100 Continue\r\n\r\n")),
-    "a frame": ("grpc", slowly(b"", b"\0")),
+    "a frame": ("grpc", slowly(b"\0\x40\0\0\0\0\0\0\1", b"\0")),
     "pings": ("grpc", slowly(SETTINGS, PING[:17])),
     "data": ("grpc", slowly(SETTINGS + HEADERS, DATA[:5])),
 }

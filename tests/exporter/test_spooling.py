@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep, time
 from typing import Any
@@ -17,6 +15,7 @@ from otel_distro.exporter.frame import Frame
 from otel_distro.exporter.sender import Sender
 from otel_distro.exporter.spool import Limits, Spool
 from otel_distro.exporter.transport import Answer, HttpTransport, Result
+from tests.e2e.server import no_server
 from tests.e2e.waiting import wait_for
 from tests.exporter.requests import Kept
 from tests.exporter.server import OtlpServer, Reply
@@ -32,14 +31,6 @@ def batch(payload: bytes, items: int = 1) -> Batch:
 def bodies(server: OtlpServer) -> list[bytes]:
     """What came, in order."""
     return [one.body for one in server.received]
-
-
-@contextmanager
-def no_server() -> Iterator[int]:
-    """A port at which connections are refused."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
 
 
 class Senders:

@@ -53,7 +53,7 @@ def resident() -> int:
 
 
 def test_a_hundred_thousand_encodings_leave_nothing() -> None:
-    """Neither objects nor memory grow."""
+    """Neither objects nor memory grow: not by one in ten runs, what others do in this process included."""
     run = work()
     for _ in range(1000):
         run()
@@ -62,7 +62,7 @@ def test_a_hundred_thousand_encodings_leave_nothing() -> None:
     for _ in range(TIMES // 13):
         run()
     gc.collect()
-    assert sys.getallocatedblocks() - blocks < 100
+    assert sys.getallocatedblocks() - blocks < TIMES // 13 // 10
     assert resident() - bytes_before < 4 << 20
 
 
