@@ -172,5 +172,10 @@ def _paired(lines: dict[str, Any], details: dict[str, Any]) -> str:
     return "\n\n".join([head, markdown(_PAIRED_COLUMNS, rows), *(["\n".join(said)] if said else [])])
 
 
+def _micro(lines: dict[str, float], _details: dict[str, Any]) -> str:
+    rows = [[name, f"{cost:.2f}"] for name, cost in lines.items()]
+    return f"{stamp()}\n\n{markdown(('operation', 'CPU µs'), rows)}"
+
+
 _LATEST = {"variants": _with_core, "peers": _with_peers, "paired": _with_paired}
-_TABLES = {"variants": _variants, "peers": _variants, "paired": _paired}
+_TABLES = {"variants": _variants, "peers": _variants, "paired": _paired, "micro": _micro}

@@ -24,9 +24,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(report, "LATEST", tmp_path / "results" / "latest.json")
     monkeypatch.setattr(report, "DETAILS", tmp_path / "results" / "details.json")
     monkeypatch.setattr(report, "PAGE", tmp_path / "page.md")
-    places = "".join(
-        f"<!-- bench:{part} -->\nold\n<!-- /bench:{part} -->\n" for part in ("goals", "variants", "peers", "paired")
-    )
+    parts = ("goals", "micro", "variants", "peers", "paired")
+    places = "".join(f"<!-- bench:{part} -->\nold\n<!-- /bench:{part} -->\n" for part in parts)
     (tmp_path / "page.md").write_text(f"{places}after\n", "utf-8")
     return tmp_path
 
@@ -95,6 +94,14 @@ def test_the_peers_table_has_the_bare_and_the_date_of_its_own_run(folder: Path) 
     ]
     assert f"Measured {details['peers']['machine']['at']}" in table
     assert details["peers"]["lines"].keys() == {"bare", "ours", "sentry"}
+
+
+def test_single_operations_are_on_the_page_all_of_them(folder: Path) -> None:
+    """A row for each that was measured."""
+    report.write("micro", {"set_attribute": 0.176, "context switch: attach and detach": 0.31}, {})
+    page = report.PAGE.read_text("utf-8")
+    assert "| set_attribute | 0.18 |\n| context switch: attach and detach | 0.31 |\n" in page
+    assert not report.LATEST.exists()
 
 
 def test_other_figures_go_to_the_details_only(folder: Path) -> None:
