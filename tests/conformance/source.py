@@ -50,7 +50,11 @@ def _cached(name: str, make: Callable[[Path], None]) -> Path:
             made = Path(scratch, "made")
             made.mkdir()
             make(made)
-            made.rename(folder)
+            try:
+                made.rename(folder)
+            except OSError:
+                if not folder.exists():  # else another process, as of another Python, was first
+                    raise
     return folder
 
 
