@@ -197,7 +197,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(FLATTEN)), JSON_VALUES, st.binary(max_size=64))
 def test_no_body_breaks_the_decoder(signal: str, document: object, noise: bytes) -> None:
     """Whatever a body holds, it is decoded or refused by BodyError."""
