@@ -80,5 +80,5 @@ def _severity(record: LogRecord) -> bytes:
     number, name = record.severity_number, record.severity_text
     if len(_severities) >= _MAX_CACHED:
         _severities.clear()
-    found = _severities[number, name] = b"\x10" + bytes((number,)) + field(b"\x1a", text(name))
+    found = _severities[number, name] = b"\x10" + varint(number) + field(b"\x1a", text(name))
     return found

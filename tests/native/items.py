@@ -73,7 +73,7 @@ def spans(draw: st.DrawFn) -> Span:
 RECORDS = st.builds(
     LogRecord,
     st.integers(0, 2**64 - 1) | st.integers(10**18, 2 * 10**18),
-    st.integers(0, 255),
+    st.integers(0, 255) | INTEGERS,
     SHORT,
     SHORT,
     TEXT,

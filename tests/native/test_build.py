@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from otel_distro import config
 from otel_distro.native import MODULE
 from tests.native.conftest import MISSING
 from tests.sources import ROOT
@@ -30,6 +32,33 @@ def modules(wheel: Path) -> list[str]:
     """Its files beside the package."""
     with zipfile.ZipFile(wheel) as archive:
         return [name for name in archive.namelist() if name.startswith(MODULE) or name.endswith((".c", ".so"))]
+
+
+def compiled(source: Path, folder: Path) -> str | None:
+    """What the compiler of this Python says against a source; None: nothing."""
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    options = ["-fPIC", f"-I{sysconfig.get_path('include')}", "-c", str(source), "-o", str(folder / "made.o")]
+    try:
+        done = subprocess.run([*compiler, *options], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return str(error)
+    return done.stderr or f"exit code {done.returncode}" if done.returncode else None
+
+
+def test_the_extension_is_built_wherever_it_can_be(tmp_path: Path) -> None:
+    """Where there are a compiler and Python's headers, a missing extension is an error, not a pure wheel."""
+    if not MISSING or config.current().native == "off":
+        return
+    header = tmp_path / "header.c"
+    header.write_text("#include <Python.h>\n", "utf-8")
+    if compiled(header, tmp_path) is not None:
+        return
+    said = compiled(ROOT / "native" / "encoders.c", tmp_path)
+    pytest.fail(
+        "native/encoders.c does not compile, so the native encoders are missing and unchecked:\n" + said
+        if said
+        else "the native encoders can be built here, but what is installed has none: touch pyproject.toml, `make setup`"
+    )
 
 
 @pytest.mark.integration

@@ -159,7 +159,7 @@ def test_odd_records_are_the_twin_s(slots: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "slots",
     [
-        {"severity_number": 256},
+        {"severity_number": 128},
         {"severity_number": None},
         {"trace_flags": 2**32},
         {"trace_flags": -1},
