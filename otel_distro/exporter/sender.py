@@ -73,8 +73,7 @@ class Sender:
         self._taken: Batch | None = None
         self._busy = self._aside = self._writing = self._failing = self._closing = self._ended = False
         self._disks_turn = True
-        self._since = _NOT_SENDING
-        self._hurry = 0.0
+        self._since, self._hurry = _NOT_SENDING, 0.0
         self._outage.reset()
         self._changed = Condition()
         self._thread: Thread | None = None
@@ -172,8 +171,8 @@ class Sender:
 
     def shutdown(self, deadline: float) -> None:
         """Flush, put on disk what is left, drop and count the rest, let go of connection and files; by the deadline."""
-        left = max(0.0, deadline - monotonic())
-        self.flush(deadline if self.spool is None else deadline - min(_SPILL_SECONDS, left / 2))
+        kept = 0.0 if self.spool is None else min(_SPILL_SECONDS, max(0.0, deadline - monotonic()) / 2)
+        self.flush(deadline - kept)
         with self._changed:
             self._closing = True
             rest = list(self._queue)[int(self._writing) :]
@@ -251,10 +250,10 @@ class Sender:
         if batch is None:
             return backoff
         answer = Answer(Result.FAILURE, reason="the exporter failed")
-        began = monotonic()
         with guard(f"export.{self.signal}"):
             answer = self._transport.send(batch.payload, self._remaining())
-        HANDOVER.sink.measure(Measurement(EXPORT_DURATION, monotonic() - began, (self.signal, answer.result.value)))
+        by = (self.signal, answer.result.value)
+        HANDOVER.sink.measure(Measurement(EXPORT_DURATION, monotonic() - self._since, by))
         self._settle(batch, answer)
         on_disk = answer.result is Result.RETRY and self._spill()
         if answer.result is Result.SUCCESS:  # not under the lock: handlers of the app may take it

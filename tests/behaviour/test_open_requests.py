@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.e2e.waiting import wait_for
 from tests.examples.shop_process import Program
-from tests.otlp_sink import OtlpSink
+from tests.exporter.server import OtlpServer, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,14 +67,14 @@ async def _open(url: str, count: int) -> list[tuple[asyncio.StreamReader, asynci
     return await asyncio.gather(*(one(number) for number in range(count)))
 
 
-async def _held_open(program: Program, sink: OtlpSink | None) -> int:
-    """Open all, look at the memory (and with a sink at what arrived), release all; gives the growth in bytes."""
+async def _held_open(program: Program, server: Receiver | None) -> int:
+    """Open all, look at the memory (and with a server at what arrived), release all; gives the growth in bytes."""
     url = program.base_url()
     before = _rss(program.process)
     connections = await _open(url, OPEN)
-    if sink is not None:
-        await asyncio.to_thread(sink.wait_for, _all_begun, "what finished in the open requests", 60)
-        assert not [span for span in sink.spans if span.kind == span.SPAN_KIND_SERVER]
+    if server is not None:
+        await asyncio.to_thread(wait_for, lambda: _all_begun(server), "what finished in the open requests", 60)
+        assert not [span for span in server.spans() if span.kind == span.SPAN_KIND_SERVER]
     growth = _rss(program.process) - before
     async with httpx.AsyncClient() as client:
         assert (await client.post(f"{url}/release")).status_code == 200
@@ -83,10 +84,10 @@ async def _held_open(program: Program, sink: OtlpSink | None) -> int:
     return growth
 
 
-def _all_begun(sink: OtlpSink) -> bool:
-    lines = {record.body.string_value for record in sink.logs}
+def _all_begun(server: Receiver) -> bool:
+    lines = {record.body.string_value for record in server.log_records()}
     return len({line for line in lines if line.startswith("opened ")}) == OPEN and (
-        len([span for span in sink.spans if span.name == "prepare"]) == OPEN
+        len([span for span in server.spans() if span.name == "prepare"]) == OPEN
     )
 
 
@@ -101,30 +102,27 @@ def test_thousands_of_open_requests_stay_within_the_budget(tmp_path: Path) -> No
             without = asyncio.run(_held_open(bare, None))
         (tmp_path / "ours").mkdir()
         with (
-            OtlpSink() as sink,
+            OtlpServer().running() as server,
             _app(
                 tmp_path / "ours",
-                OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint,
+                OTEL_EXPORTER_OTLP_ENDPOINT=server.url,
                 OTEL_METRIC_EXPORT_INTERVAL="500",
             ) as ours,
         ):
-            growth = asyncio.run(_held_open(ours, sink)) - without
-            sink.wait_for(_all_ended, "the server spans", 60)
+            growth = asyncio.run(_held_open(ours, server)) - without
+            wait_for(lambda: _all_ended(server), "the server spans", 60)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert growth < BUDGET, f"{growth / OPEN:.0f} bytes for each open request"
-    assert max(_buffered(sink)) < BUDGET
+    assert max(_buffered(server)) < BUDGET
     sys.stdout.write(f"{growth / OPEN:.0f} bytes for each open request\n")
 
 
-def _all_ended(sink: OtlpSink) -> bool:
-    return len([span for span in sink.spans if span.kind == span.SPAN_KIND_SERVER and "stream" in span.name]) == OPEN
+def _all_ended(server: Receiver) -> bool:
+    return (
+        len([span for span in server.spans() if span.kind == span.SPAN_KIND_SERVER and "stream" in span.name]) == OPEN
+    )
 
 
-def _buffered(sink: OtlpSink) -> list[int]:
-    return [
-        point.as_int
-        for metric in sink.metrics
-        if metric.name == "otel_distro.buffered"
-        for point in metric.gauge.data_points
-    ]
+def _buffered(server: Receiver) -> list[int]:
+    return [point.as_int for metric in server.metrics("otel_distro.buffered") for point in metric.gauge.data_points]
