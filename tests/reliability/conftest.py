@@ -23,9 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.e2e)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def matrix() -> Iterator[list[Outcome]]:
-    """The rows of this run, written at its end."""
+    """The rows of one test, kept at its end: a run that is ended has those of the tests that it did."""
     rows: list[Outcome] = []
     yield rows
     table.keep(rows)

@@ -36,13 +36,17 @@ pytestmark = pytest.mark.reliability
         ("answers byte by byte", fault.drips),
         ("answers 503", fault.is_busy),
         ("answers garbage", fault.babbles),
+        ("hangs, gRPC", fault.hangs),
+        ("answers garbage, gRPC", fault.babbles),
     ],
 )
 def test_all_arrives_when_it_is_mended(venue: Venue, name: str, behaviour: Behaviour) -> None:
     """What the process could not send in time is on disk, and the next one sends it; metrics, too."""
-    with Way(venue.station.endpoint).open() as way:
+    grpc = name.endswith("gRPC")
+    with Way(venue.station.grpc_endpoint if grpc else venue.station.endpoint).open() as way:
         way.behave(behaviour)
-        trial = Trial(_Case(f"collector {name}", environment={"OTEL_EXPORTER_OTLP_ENDPOINT": way.url}), venue)
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": way.url}
+        trial = Trial(_Case(f"collector {name}", environment=environment, grpc=grpc), venue)
         trial.end()
         way.behave(None)
         trial.succeed()

@@ -10,8 +10,9 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from subprocess import TimeoutExpired
 from typing import NamedTuple
 
 from tests.e2e.server import ROOT, Server, answers, free_ports
@@ -129,10 +130,19 @@ class Trial:
             if self.case.end is signal.SIGKILL:
                 self.outcome.until = time.time() - _BATCH_SECONDS
         began = time.time()
-        code = self.server.process.wait(_TIMEOUT)
+        code = self._exit_code()
         self.ended_at = time.time()
         self.ending = self.ended_at - began
         assert code in self.case.codes, f"ended with {code}, not {self.case.codes}:\n{self.server.text[-3000:]}"
+
+    def _exit_code(self) -> int | None:
+        """Wait for it as long as items are done meanwhile; None: nothing happens any more."""
+        code, done = None, -1
+        while code is None and len(self.ledger.read().done) > done:
+            done = len(self.ledger.done)
+            with suppress(TimeoutExpired):
+                code = self.server.process.wait(_TIMEOUT)
+        return code
 
     def wait_for_items(self, count: int, timeout: float = _TIMEOUT) -> None:
         """Wait until so many are done."""
