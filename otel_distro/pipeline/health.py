@@ -27,6 +27,7 @@ _NO_DROPS = dict.fromkeys(
             (signal, cause)
             for signal in own.SIGNAL.values
             for cause in (
+                "shed",
                 "buffer_full",
                 "queue_full",
                 "refused",
@@ -104,10 +105,9 @@ class Health:
             yield Observation(size, {_SIGNAL: signal})
 
     def _use(self) -> Iterable[Observation]:
-        records, texts = self._pipeline.worker.fullness
-        own_buffers = {"traces": self._pipeline.decider.use, "logs": texts}
         for signal, delivery in self._pipeline.delivered().items():
-            fullest = max(records, own_buffers.get(signal, 0.0), delivery.queue_use)
+            undecided = self._pipeline.decider.use if signal == "traces" else 0.0
+            fullest = max(self._pipeline.worker.fullness, undecided, delivery.queue_use)
             yield Observation(fullest, {_SIGNAL: signal})
 
     def _spool_size(self) -> Iterable[Observation]:

@@ -20,6 +20,8 @@ from otel_distro.pipeline.lag import Lag
 from otel_distro.pipeline.lane import Lane
 from otel_distro.pipeline.lines import Lines
 from otel_distro.pipeline.local_trace import Mode
+from otel_distro.pipeline.overflow import RECORD_BYTES, Overflow
+from otel_distro.pipeline.shedding import Shedding
 from otel_distro.pipeline.span import Span
 from otel_distro.record import LogRecord
 
@@ -41,8 +43,8 @@ _WAITING = 128
 _SLICE_NS = 500_000
 _HURRIED_SLICE_NS = 5_000_000
 _PAUSE = 0.0002
-_RECORD_BYTES = 1024
-"""What a waiting record counts for in the buffer's budget; the text of a log record counts besides."""
+_MOST_UNMEASURED = 512
+_LONG = 1024  # characters: a log record with more of them is measured
 _ERROR = 17
 _STILL_ENDING = 10.0
 _LAST_TRY_MILLIS = 200
@@ -86,8 +88,11 @@ class Worker:
     def __init__(self, outputs: Outputs, aggregator: Aggregator, decider: Decider, settings: Any) -> None:
         self._aggregator = aggregator
         self._decider = decider
-        self._max_records = max(1024, settings.buffer_bytes // _RECORD_BYTES)
-        self._max_text = settings.buffer_bytes
+        self._max_records: int = max(1024, settings.buffer_bytes // RECORD_BYTES)
+        self._head = min(_MOST_UNMEASURED, self._max_records // 8)
+        self.dropped: Counter[tuple[str, str]] = Counter()
+        self._overflow = Overflow(settings.buffer_bytes, self.dropped)
+        self._shedding = Shedding()
         self._batch_size: int = settings.batch_size
         self._batch_delay: float = settings.batch_delay / 1000
         self._interval: float = settings.metric_interval / 1000
@@ -107,8 +112,8 @@ class Worker:
     def use(self, outputs: Outputs) -> None:
         """Feed these outputs from now on; before the first record."""
         self.outputs = outputs
-        self._spans = Lane(outputs.spans, self._batch_size, self._batch_delay)
-        self._logs = Lane(outputs.logs, self._batch_size, self._batch_delay)
+        self._spans = Lane("traces", outputs.spans, self._batch_size, self._batch_delay, self.dropped)
+        self._logs = Lane("logs", outputs.logs, self._batch_size, self._batch_delay, self.dropped)
         self._lines = Lines(outputs.console)
 
     def reset(self) -> None:
@@ -116,15 +121,15 @@ class Worker:
         self._buffer: deque[Any] = deque()
         self._room = 0
         """Up to how many waiting records one more is simply appended; 0 when there is more to do."""
-        self._text = 0
         self.taken: Counter[str] = Counter()
-        self.dropped: Counter[tuple[str, str]] = Counter()
+        self.dropped.clear()
         self._changed = Condition()
         self._asked = self._answered = 0
         self._export = False
         self._gave_up, self._due = float("-inf"), 0.0
         self._thread: Thread | None = None
         self.lag = Lag()
+        self._overflow.reset(self._buffer)
         for part in (self._spans, self._logs, self._lines):
             part.reset()
 
@@ -147,17 +152,10 @@ class Worker:
             lines.due.append(record)
             if record.severity_number >= _ERROR or len(lines.due) > self._max_records:
                 lines.print()  # with those before it, so that lines stay in order
-        if self._text > self._max_text:
-            self.dropped["logs", "buffer_full"] += 1
-            return
-        if len(self._buffer) < self._room:
+        if len(self._buffer) < self._room and len(record.body) <= _LONG:
             self._buffer.append(record)
-        elif not self._put("logs", record):
-            if self.closed or self.console_only:
-                lines.print()
-            return
-        if len(record.body) > _RECORD_BYTES:
-            self._text += len(record.body)
+        elif not self._put("logs", record) and (self.closed or self.console_only):
+            lines.print()
 
     def measure(self, measurement: Measurement) -> None:
         """One measurement of a declared metric."""
@@ -167,18 +165,21 @@ class Worker:
             self._put("metrics", measurement)
 
     def _put(self, signal: str, record: Any) -> bool:
-        """Take a record where not all is as usual: the first one, the one for which there is no room."""
+        """Take a record where not all is as usual: the first one, a long one, one for which there is no room."""
         if self.closed or self.console_only:
             return False
-        buffer = self._buffer
-        if len(buffer) >= self._max_records:
-            self.dropped[signal, "buffer_full"] += 1
-            return False
-        buffer.append(record)
+        taken = False
+        with guard("pipeline.overflow"):
+            taken = self._overflow.put(signal, record)
         if self._thread is None:
             self.start()
-        self._room = 0 if self._thread is None or self.console_only else self._max_records
-        return True
+        self._make_room()
+        return taken
+
+    def _make_room(self) -> None:
+        """Records are simply appended, unless others wait in the overflow, before them."""
+        usual = self._thread is not None and not (self.closed or self.console_only or self._overflow)
+        self._room = self._head if usual else 0
 
     @property
     def console_only(self) -> bool:
@@ -212,7 +213,7 @@ class Worker:
             return True
         if current_thread() is self._thread:
             return False
-        settled = self.settle(deadline, export=True) if self._thread is not None or self._buffer else True
+        settled = self.settle(deadline, export=True) if self._thread is not None or self._overflow else True
         with guard("pipeline.flush"):
             self.on_flush(deadline)
         flushes = [partial(one.flush, deadline) for one in self.outputs.senders]
@@ -265,11 +266,12 @@ class Worker:
                     self._changed.wait(pause)
                 asked, export, self._export = self._asked, self._export, False
             before, began = began, monotonic()
-            pause = _pause(len(self._buffer), began - before)
+            pause = _pause(len(self._buffer) + len(self._overflow), began - before)
             with guard("pipeline"):
                 self._drain(hurried=export)
                 self._send(everything=export)
             self.lag.note(monotonic() - before)
+            self._shedding.look(max(self._overflow.level, self._spans.level, self._logs.level))
             if asked != self._answered:
                 with self._changed:
                     self._answered = asked
@@ -284,12 +286,12 @@ class Worker:
         """
         slice_ns = _HURRIED_SLICE_NS if hurried else _SLICE_NS
         buffer, lines = self._buffer, self._lines
-        left = len(buffer)
+        left = len(buffer) + len(self._overflow)
         unprinted = len(lines.due) + left
-        while (left > 0 and buffer) or (unprinted > 0 and lines.due):
+        while (left > 0 and (buffer or self._overflow)) or (unprinted > 0 and lines.due):
             until = perf_counter_ns() + slice_ns
             with self._aggregator.lock:
-                while left > 0 and buffer and perf_counter_ns() < until:
+                while left > 0 and (buffer or self._overflow) and perf_counter_ns() < until:
                     self._process(min(left, _CHUNK))
                     left -= _CHUNK
             while unprinted > 0 and lines.due and perf_counter_ns() < until:
@@ -298,13 +300,16 @@ class Worker:
             if left > 0 or lines.due:
                 self._send(everything=False)
                 sleep(0.0 if hurried else _PAUSE)
-        if not buffer:
-            self._text = 0
+        self._overflow.round()
+        if not self._room:
+            self._make_room()
         lines.print()
 
     def _process(self, count: int) -> None:
         """Process so many records; one that fails is counted, and the next ones go on."""
         buffer = self._buffer
+        if not buffer:
+            self._overflow.refill(count)
         spans = logs = metrics = 0
         while count and buffer:
             record: Any = None
@@ -318,7 +323,7 @@ class Worker:
                         self._span(record)
                     elif kind is LogRecord:
                         logs += 1
-                        self._taken_log(record)
+                        self._log(record)
                     else:
                         metrics += 1
                         self._aggregator.measure(record)
@@ -331,11 +336,6 @@ class Worker:
         taken["traces"] += spans
         taken["logs"] += logs
         taken["metrics"] += metrics
-
-    def _taken_log(self, record: LogRecord) -> None:
-        if len(record.body) > _RECORD_BYTES:
-            self._text -= len(record.body)
-        self._log(record)
 
     def _span(self, span: Span) -> None:
         mode = span.local.mode
@@ -376,15 +376,15 @@ class Worker:
     def waiting(self) -> dict[str, int]:
         """About how many bytes wait, by signal."""
         return {
-            "traces": len(self._buffer) * _RECORD_BYTES + self._decider.bytes + self._spans.waiting_bytes,
-            "logs": self._text + self._logs.waiting_bytes,
+            "traces": self._overflow.bytes + self._decider.bytes + self._spans.waiting_bytes,
+            "logs": self._logs.waiting_bytes,
             "metrics": 0 if self.outputs.reader is None else self.outputs.reader.sender.waiting_bytes,
         }
 
     @property
-    def fullness(self) -> tuple[float, float]:
-        """How full the buffer of records is, and the budget of their texts; from 0 to 1."""
-        return len(self._buffer) / self._max_records, self._text / max(1, self._max_text)
+    def fullness(self) -> float:
+        """How full the buffer of records is, from 0 to 1."""
+        return min(1.0, self._overflow.use)
 
 
 def _signal(record: Any) -> str:

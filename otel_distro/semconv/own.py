@@ -10,6 +10,7 @@ CAUSE = Attribute(
     "otel_distro.drop.cause",
     "Why it was dropped",
     values=(
+        "shed",
         "buffer_full",
         "queue_full",
         "refused",

@@ -130,16 +130,18 @@ def test_a_healthy_process_says_zero(observe: Callable[..., Observed]) -> None:
 
 
 def test_a_full_buffer_reads_one(observe: Callable[..., Observed]) -> None:
-    """What is beyond it is dropped and counted; the use says how near it is."""
+    """The use says how near it is to dropping even errors."""
     observed = observe({"OTEL_DISTRO_BUFFER_BYTES": "1MiB"})
     observed.worker.start = lambda: None  # type: ignore[method-assign]  # the thread does not run
-    for _ in range(512):
-        observed.worker.log(LogRecord(1, 9, "INFO", "app", "a line", console=False))
-    assert observed.worker.fullness[0] == 0.5
-    for _ in range(600):
-        observed.worker.log(LogRecord(1, 9, "INFO", "app", "a line", console=False))
-    assert observed.worker.fullness[0] == 1
-    assert observed.worker.dropped["logs", "buffer_full"] == 88
+    error = LogRecord(1, 17, "ERROR", "app", "x" * 32_000, console=False)
+    for expected in (0.25, 0.5, 0.75):
+        for _ in range(8):
+            observed.worker.log(error)
+        assert observed.worker.fullness == pytest.approx(expected, rel=0.03)
+    for _ in range(100):
+        observed.worker.log(error)
+    assert 0.7 < observed.worker.fullness <= 1
+    assert observed.worker.dropped["logs", "buffer_full"] > 0
 
 
 def test_a_thread_that_does_not_come_back_is_a_lag(observe: Callable[..., Observed]) -> None:

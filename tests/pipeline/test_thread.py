@@ -47,7 +47,7 @@ def test_nothing_runs_before_the_first_record(observed: Observed) -> None:
 
 
 def test_a_full_buffer_drops_and_counts(observe: Make) -> None:
-    """The newest are lost, by signal, and the self-metrics say so; memory does not grow."""
+    """The newest are lost, by signal, and the self-metrics say so; memory does not grow. Metrics count the span."""
     observed = observe({"OTEL_DISTRO_BUFFER_BYTES": "1MiB"})
     observed.worker.log(line("first"))
     observed.settle()
@@ -56,12 +56,13 @@ def test_a_full_buffer_drops_and_counts(observe: Make) -> None:
             observed.worker.log(line("many", console=False))
         root = observed.start("/lost")
         root.end()
-        assert len(observed.worker._buffer) <= 1024
+        assert observed.worker.fullness < 1
     lost = observed.dropped()
-    assert 1900 < lost["logs", "buffer_full"] < 3000
-    assert lost["traces", "buffer_full"] == 1
+    assert 1000 < lost["logs", "shed"] < 2000
+    assert lost["traces", "shed"] == 1
     taken = {point.attributes["otel_distro.signal"]: point.value for point in observed.points("otel_distro.records")}
-    assert taken["logs"] + lost["logs", "buffer_full"] == 3001
+    assert taken["logs"] + lost["logs", "shed"] == 3001
+    assert [point.count for point in observed.points("http.server.request.duration")] == [1]
 
 
 def test_long_lines_count_by_their_length(observe: Make) -> None:
@@ -73,7 +74,7 @@ def test_long_lines_count_by_their_length(observe: Make) -> None:
         with held(observed):
             before = observed.worker.dropped["logs", "buffer_full"]
             for _ in range(100):
-                observed.worker.log(line("x" * 32_000, console=False))
+                observed.worker.log(line("x" * 32_000, 17, console=False))
             assert 60 < observed.worker.dropped["logs", "buffer_full"] - before < 70
         observed.settle()
 
@@ -138,7 +139,7 @@ def test_a_burst_does_not_hold_the_interpreter(observe: Make) -> None:
             observed.request("/a")
             observed.worker.log(line("x" * 100, console=False))
     gaps = []
-    while observed.worker._buffer:
+    while observed.worker.fullness:
         began = perf_counter()
         sleep(0.0005)
         gaps.append(perf_counter() - began)
