@@ -252,8 +252,8 @@ class Sender:
         answer = Answer(Result.FAILURE, reason="the exporter failed")
         with guard(f"export.{self.signal}"):
             answer = self._transport.send(batch.payload, self._remaining())
-        by = (self.signal, answer.result.value)
-        HANDOVER.sink.measure(Measurement(EXPORT_DURATION, monotonic() - self._since, by))
+            by = (self.signal, answer.result.value)
+            HANDOVER.sink.measure(Measurement(EXPORT_DURATION, monotonic() - self._since, by))
         self._settle(batch, answer)
         on_disk = answer.result is Result.RETRY and self._spill()
         if answer.result is Result.SUCCESS:  # not under the lock: handlers of the app may take it
