@@ -32,9 +32,16 @@ class FirstPartyBaggagePropagator(W3CBaggagePropagator):
         self, carrier: CarrierT, context: Context | None = None, setter: Setter[CarrierT] = default_setter
     ) -> None:
         """Write the `baggage` header, or nothing."""
-        attributes = getattr(trace.get_current_span(context), "attributes", None) or {}
-        if host_allowed(attributes.get(SERVER_ADDRESS.key)):
+        if host_allowed(_called_host(trace.get_current_span(context))):
             super().inject(carrier, with_request_id(context), setter)
+
+
+def _called_host(span: trace.Span) -> str | None:
+    """The host that a client span calls; a server span's address is our own, and says nothing of where this goes."""
+    if getattr(span, "kind", None) is not trace.SpanKind.CLIENT:
+        return None
+    host: str | None = (getattr(span, "attributes", None) or {}).get(SERVER_ADDRESS.key)
+    return host
 
 
 def with_request_id(context: Context | None) -> Context | None:

@@ -14,6 +14,8 @@ from otel_distro.context.work import CURRENT, Work
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CLIENT = trace.SpanKind.CLIENT
+
 
 @pytest.fixture(autouse=True)
 def _settings() -> Iterator[None]:
@@ -47,13 +49,26 @@ def test_only_named_hosts_are_first_party(host: str | None, allowed: bool) -> No
 def test_baggage_goes_where_the_client_span_goes(telemetry: object, host: str, expected: dict[str, str]) -> None:
     """The propagator reads the current client span's host; a third party gets nothing."""
     CURRENT.set(Work({"request_id": "r-1"}))
-    span = trace.get_tracer("test").start_span("GET", attributes={"server.address": host})
+    span = trace.get_tracer("test").start_span("GET", kind=CLIENT, attributes={"server.address": host})
     carrier: dict[str, str] = {}
     given = baggage.set_baggage("tenant", "acme", trace.set_span_in_context(span))
     FirstPartyBaggagePropagator().inject(carrier, given)
     span.end()
     received = FirstPartyBaggagePropagator().extract(carrier, context.Context())
     assert dict(baggage.get_all(received)) == expected
+
+
+def test_our_own_address_lets_nothing_leave(telemetry: object) -> None:
+    """A handler of ours that is reached as localhost may call anybody: its server span says nothing of whom."""
+    span = trace.get_tracer("test").start_span(
+        "GET", kind=trace.SpanKind.SERVER, attributes={"server.address": "localhost"}
+    )
+    carrier: dict[str, str] = {}
+    FirstPartyBaggagePropagator().inject(
+        carrier, baggage.set_baggage("tenant", "acme", trace.set_span_in_context(span))
+    )
+    span.end()
+    assert carrier == {}
 
 
 def test_without_a_client_span_nothing_leaves(telemetry: object) -> None:
