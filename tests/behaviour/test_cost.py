@@ -13,10 +13,13 @@ from tests.behaviour.cost import Bytecodes, Shop, tracked, untraced
 from tests.exporter.server import OtlpServer
 
 REQUESTS = 50
-PATH, THREAD = 5200, 6300
-"""Bytecodes per request with two queries and two lines, on either thread: 15 % above what was measured."""
-NATIVE_THREAD = 2600
-"""As above, where the native encoders were built."""
+PATH, THREAD = 4360, 5890
+"""Bytecodes per request of the app in cost.py (two queries, two lines, a bound user), on either thread.
+
+5 % above what Python 3.11 executes, 4150 and 5603; 3.10 to 3.13 execute fewer, 3800 to 4070 and 5150 to 5300.
+"""
+NATIVE_THREAD = 2450
+"""As above, where the native encoders were built: 2332 on Python 3.11."""
 WAITING_OBJECTS = 30
 """Objects per request that the collector must look at while they wait for the thread."""
 WAITING_BLOCKS = 120
@@ -47,29 +50,38 @@ async def warm(shop: Shop) -> None:
     shop.settle()
 
 
+async def warm_and_counted(shop: Shop) -> None:
+    """As above, and counted once: Python 3.12 counts nothing the first time."""
+    await warm(shop)
+    with Bytecodes():
+        await shop.requests(REQUESTS, first=500)
+        shop.settle()
+
+
 async def test_bytecodes_of_the_request_path(shop: Shop) -> None:
     """A request executes no more of our bytecodes than the bound."""
-    await warm(shop)
+    await warm_and_counted(shop)
     with Bytecodes() as counted:
         await shop.requests(REQUESTS, first=1000)
-    assert counted.total / REQUESTS < PATH, counted.table(REQUESTS)
+    assert PATH / 2 < counted.total / REQUESTS < PATH, counted.table(REQUESTS)
 
 
 async def test_bytecodes_of_the_thread(pure_shop: Shop) -> None:
     """Nor does the pipeline's thread, for metrics, spans, log records, access and console lines of a request."""
     counted = await on_the_thread(pure_shop)
-    assert counted.total / REQUESTS < THREAD, counted.table(REQUESTS)
+    assert THREAD / 2 < counted.total / REQUESTS < THREAD, counted.table(REQUESTS)
 
 
 async def test_bytecodes_of_the_thread_with_native_encoders(shop: Shop) -> None:
     """It is less where these were built."""
     counted = await on_the_thread(shop)
-    assert counted.total / REQUESTS < (NATIVE_THREAD if is_active() else THREAD), counted.table(REQUESTS)
+    bound = NATIVE_THREAD if is_active() else THREAD
+    assert bound / 2 < counted.total / REQUESTS < bound, counted.table(REQUESTS)
 
 
 async def on_the_thread(shop: Shop) -> Bytecodes:
     """What the pipeline's thread does for some requests."""
-    await warm(shop)
+    await warm_and_counted(shop)
     await shop.requests(REQUESTS, first=1000)
     shop.lines.clear()
     with Bytecodes() as counted:
