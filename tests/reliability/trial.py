@@ -107,8 +107,18 @@ class Trial:
         finally:
             self.server.stop(signal.SIGKILL)
         processes = self.ledger.read().processes
-        wait_for(lambda: not any(map(_is_alive, processes)), f"the end of {processes}")
+        wait_for(
+            lambda: not any(map(self._is_alive, processes)),
+            lambda: f"the end of {[*filter(self._is_alive, processes)]}",
+        )
         self.ledger.read()
+
+    def _is_alive(self, process: int) -> bool:
+        """Its number may be another process's by now, which knows nothing of the journal; a zombie knows nothing."""
+        try:
+            return str(self.ledger.file).encode() in Path(f"/proc/{process}/environ").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
 
     def _load(self) -> AbstractContextManager[None]:
         if self.case.load.tasks is not None:
@@ -200,10 +210,3 @@ def _below(process: int) -> list[int]:
     """The process's children, and theirs."""
     children = [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
     return [*children, *(below for child in children for below in _below(child))]
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
-    except FileNotFoundError:
-        return False
