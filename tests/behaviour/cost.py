@@ -158,6 +158,17 @@ def untraced() -> Iterator[None]:
         sys.settrace(before)
 
 
+@contextmanager
+def collected_by_nobody() -> Iterator[None]:
+    """The garbage collector does not run: when it does is by chance."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def tracked() -> int:
     """Objects that the garbage collector has to look at."""
     gc.collect()
