@@ -266,12 +266,12 @@ class Worker:
                     self._changed.wait(pause)
                 asked, export, self._export = self._asked, self._export, False
             before, began = began, monotonic()
-            pause = _pause(len(self._buffer) + len(self._overflow), began - before)
-            with guard("pipeline"):
+            with guard("pipeline"):  # around all: nobody would start this thread again
+                pause = _pause(len(self._buffer) + len(self._overflow), began - before)
                 self._drain(hurried=export)
                 self._send(everything=export)
-            self.lag.note(monotonic() - before)
-            self._shedding.look(max(self._overflow.level, self._spans.level, self._logs.level))
+                self.lag.note(monotonic() - before)
+                self._shedding.look(max(self._overflow.level, self._spans.level, self._logs.level))
             if asked != self._answered:
                 with self._changed:
                     self._answered = asked

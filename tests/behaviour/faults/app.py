@@ -235,6 +235,7 @@ def lines() -> dict[str, bool]:
     LOG.info("%d", "not a number")
     LOG.warning("with a stack", stack_info=True)
     LOG.info("extra", extra={"order": {"nested": [1, 2]}, "trace_id": "mine"})
+    LOG.info("long: %s", "l" * 2000, extra={"order": 7, "name_of": "text"})  # measured before it waits
     logging.LoggerAdapter(LOG, {"order": 7}).info("adapted")
     QUEUED.info("queued %s", "line")
     record = QUEUE.get()
