@@ -83,7 +83,7 @@ class Station:
         total = 0.0
         for samples in self.prometheus.samples(counter.replace("{", f'{{job="{service}",', 1)):
             labels = ",".join(f'{key}="{value}"' for key, value in samples[-1].labels.items())
-            found = self.prometheus.query(f"increase({{{labels}}}[1h])", at=samples[-1].timestamp)
+            found = self.prometheus.query(f"increase({{{labels}}}[6h])", at=samples[-1].timestamp)
             total += found[0].value if found else 0.0
         return total
 
