@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,12 +17,14 @@ _BEGIN, _END = "<!-- matrix -->\n", "<!-- end of matrix -->\n"
 
 
 def keep(outcomes: Iterable[Outcome], results: Path = RESULTS) -> None:
-    """Write the results, in the place of those that the same cases had before."""
-    rows = {row["name"]: row for row in (_cases(results) if results.exists() else ())}
-    for row in outcomes:
-        rows[row.name] = {"name": row.name, "sent": row.sent, "arrived": row.arrived, "ok": row.ok}
+    """Write the results, in the place of those that the same cases had before; other workers do so, too."""
     results.parent.mkdir(exist_ok=True)
-    results.write_text(json.dumps({"cases": list(rows.values())}, indent=1) + "\n")
+    with results.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rows = {row["name"]: row for row in (_cases(results) if results.exists() else ())}
+        for row in outcomes:
+            rows[row.name] = {"name": row.name, "sent": row.sent, "arrived": row.arrived, "ok": row.ok}
+        results.write_text(json.dumps({"cases": list(rows.values())}, indent=1) + "\n")
 
 
 def write(results: Path = RESULTS, page: Path = PAGE) -> None:
