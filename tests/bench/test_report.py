@@ -15,7 +15,7 @@ CERTAINTY = {
     "bare_us": {"median": 2000.0},
     **{key: {"over_pct_from": 8.0, "over_pct_to": 10.0} for key in ("ours", "upstream")},
 }
-SHORT = {"rounds": 3, "complaints": []}
+WHOLE: dict[str, Any] = {"rounds": 120, "complaints": []}
 
 
 @pytest.fixture
@@ -113,11 +113,23 @@ def test_other_figures_go_to_the_details_only(folder: Path) -> None:
 
 def test_each_goal_is_met_or_not_by_the_newest_figures(folder: Path) -> None:
     """A part that nobody measured counts as not met."""
-    report.write("paired", {"ours": LINE, "upstream": {**LINE, "over_pct": 60.0}}, {"certainty": CERTAINTY, **SHORT})
+    report.write("paired", {"ours": LINE, "upstream": {**LINE, "over_pct": 60.0}}, {"certainty": CERTAINTY, **WHOLE})
     goals = report.PAGE.read_text("utf-8").partition("<!-- /bench:goals -->")[0]
     assert "| one process: CPU over bare | at most 10 % | 9.0 % (95 %: 8.0 to 10.0) | yes |" in goals
     assert "| one process: overhead against upstream's | at most 1/8 | 1/6.7 | **no** |" in goals
     assert "| memory over bare | at most 20 MB | not measured | no |" in goals
+
+
+@pytest.mark.parametrize(
+    ("doubt", "said"),
+    [({"rounds": 3}, "too short: 3 rounds"), ({"complaints": ["ours delivered 0 spans"]}, "ours delivered 0 spans")],
+    ids=["short", "not delivered"],
+)
+def test_no_goal_is_met_by_a_doubtful_run(folder: Path, doubt: dict[str, Any], said: str) -> None:
+    """One that was too short, or in which somebody did not do the work: the row says so."""
+    report.write("paired", {"ours": LINE}, {"certainty": CERTAINTY, **WHOLE, **doubt})
+    page = report.PAGE.read_text("utf-8")
+    assert f"| one process: CPU over bare | at most 10 % | 9.0 % (95 %: 8.0 to 10.0); {said} | **no** |" in page
 
 
 def test_the_page_shows_the_results_on_record() -> None:
