@@ -127,6 +127,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """
     if extension() is None:
         text = "NOT CHECKED: the native encoders, which were not built or are off here (see docs/limits.md)"
+        text += "; where nothing in C can be compiled, the allocations of a request, too"
         terminalreporter.write_line(text, yellow=True, bold=True)
     reports = [report for kind in terminalreporter.stats.values() for report in kind]
     properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]

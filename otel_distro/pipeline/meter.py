@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from opentelemetry.sdk import metrics as sdk
 from opentelemetry.sdk.metrics._internal.measurement_consumer import SynchronousMeasurementConsumer
 from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
-from opentelemetry.sdk.metrics.view import View
+from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_distro._version import __version__
@@ -102,6 +102,28 @@ class MeterProvider(sdk.MeterProvider):
             aggregator.arrange(lambda stream: arranged(stream, views, meter))
 
 
+class _Known:
+    """The series of one instrument, by the attributes that its views keep: what they leave out makes no series."""
+
+    __slots__ = ("keys", "seen", "told")
+
+    def __init__(self, instrument: Any, views: Sequence[View]) -> None:
+        kept = [_kept_by(view) for view in views if view._match(instrument)]  # noqa: SLF001 - the SDK asks so, too
+        self.keys: frozenset[str] | None = None
+        """The attributes kept by any of them; None: all."""
+        if kept and None not in kept:
+            self.keys = frozenset().union(*(keys for keys in kept if keys is not None))
+        self.seen: set[frozenset[Any]] = set()
+        self.told = False
+
+
+def _kept_by(view: View) -> frozenset[str] | None:
+    if isinstance(view._aggregation, DropAggregation):  # noqa: SLF001
+        return frozenset()
+    keys = view._attribute_keys  # noqa: SLF001
+    return None if keys is None else frozenset(keys)
+
+
 class Consumer(SynchronousMeasurementConsumer):
     """The SDK's consumer with a cardinality limit on what comes in, and the derived metrics in what goes out."""
 
@@ -117,7 +139,7 @@ class Consumer(SynchronousMeasurementConsumer):
         self._worker = worker
         self._awake = False
         self._states: dict[MetricReader, ReaderState] = {}
-        self._seen: dict[Any, set[Any]] = {}
+        self._known: dict[Any, _Known] = {}
         self._limit = aggregator.limit
 
     @property
@@ -132,7 +154,7 @@ class Consumer(SynchronousMeasurementConsumer):
         self._async_instruments = instruments
         self._awake = False
         self._states = {}
-        self._seen = {}
+        self._known = {}
 
     def consume_measurement(self, measurement: Any) -> None:
         """Count a measurement; beyond the limit of series under the overflow attribute."""
@@ -155,16 +177,26 @@ class Consumer(SynchronousMeasurementConsumer):
         attributes = measurement.attributes
         if not attributes:
             return measurement
-        seen = self._seen.setdefault(measurement.instrument, set())
-        key = frozenset(_hashable(attributes).items())
+        instrument = measurement.instrument
+        known = self._known.get(instrument)
+        if known is None:
+            known = self._known.setdefault(instrument, _Known(instrument, self._sdk_config.views))
+        if known.keys is not None:
+            attributes = {key: value for key, value in attributes.items() if key in known.keys}
+        try:
+            key = frozenset(attributes.items())
+        except TypeError:
+            key = frozenset(_hashable(attributes).items())
+        seen = known.seen
         if key in seen:
             return measurement
         if len(seen) < self._limit:
             seen.add(key)
             return measurement
-        if len(seen) == self._limit:
-            counts = Counter(name for name, _ in set().union(*seen))
-            tell_overflow(measurement.instrument.name, self._limit, counts)
+        if not known.told:
+            known.told = True
+            counts = Counter(name for name, _ in set().union(*tuple(seen)))
+            tell_overflow(instrument.name, self._limit, counts)
             seen.add(frozenset(_OVERFLOW.items()))
         return dataclasses.replace(measurement, attributes=_OVERFLOW)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.metrics.view import DropAggregation, View
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind
 
@@ -160,6 +161,38 @@ def test_the_app_s_own_instruments_overflow_too(observe: Make, complaints: list[
     assert (len(points), sum(point.value for point in points)) == (11, 50)
     (line,) = [line for line in complaints if "orders" in line]
     assert "user (10)" in line
+
+
+@pytest.mark.parametrize("make", ["create_counter", "create_histogram", "create_up_down_counter"])
+def test_the_limit_is_of_what_a_view_keeps(observe: Make, complaints: list[str], make: str) -> None:
+    """A view is the remedy for too many series: attributes that it leaves out make none."""
+    view = View(instrument_name="orders", attribute_keys={"kind"})
+    made = observe({"OTEL_DISTRO_CARDINALITY_LIMIT": "2"}, views=[view])
+    instrument = getattr(made.pipeline.meter_provider.get_meter("app"), make)("orders")
+    for user in range(10):
+        getattr(instrument, "record" if make == "create_histogram" else "add")(1, {"kind": "book", "user": user})
+    (point,) = made.points("orders")
+    assert (dict(point.attributes), getattr(point, "value", None) or point.sum) == ({"kind": "book"}, 10)
+    assert complaints == []
+
+
+def test_what_a_view_drops_has_no_limit(observe: Make, complaints: list[str]) -> None:
+    """Nothing is said of series that nobody has."""
+    view = View(instrument_name="orders", aggregation=DropAggregation())
+    made = observe({"OTEL_DISTRO_CARDINALITY_LIMIT": "2"}, views=[view])
+    for user in range(10):
+        made.pipeline.meter_provider.get_meter("app").create_counter("orders").add(1, {"user": user})
+    assert "orders" not in made.metrics()
+    assert complaints == []
+
+
+def test_of_several_views_the_widest_counts(observe: Make, complaints: list[str]) -> None:
+    """What any of them keeps makes series."""
+    views = [View(instrument_name="orders", attribute_keys=keys) for keys in ({"kind"}, {"user"})]
+    made = observe({"OTEL_DISTRO_CARDINALITY_LIMIT": "2"}, views=views)
+    for user in range(10):
+        made.pipeline.meter_provider.get_meter("app").create_counter("orders").add(1, {"user": user})
+    assert [line for line in complaints if "orders" in line]
 
 
 @pytest.mark.parametrize(
