@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -42,6 +43,7 @@ async def _plain(_: Request) -> JSONResponse:
     return JSONResponse({"plain": True})
 
 
+_NUMBERS = itertools.count()
 app = FastAPI(lifespan=lifespan, routes=[Mount("/mounted", routes=[Route("/{name}", _plain)])])
 app.add_middleware(CORSMiddleware, allow_origins=["https://shop.example"], allow_methods=["*"])
 
@@ -87,6 +89,8 @@ def conflict() -> dict[str, str]:
     """The database's own error."""
     try:
         with engine.begin() as connection:
+            # a new name; long, so that it is measured before it waits, and so is the span that comes behind it
+            LOG.info("long: %s", "l" * 2000, extra={f"name_{next(_NUMBERS)}": 7})
             connection.execute(text("INSERT INTO item VALUES (1, 'again')"))
     except IntegrityError as error:
         LOG.exception("conflict")
@@ -235,7 +239,6 @@ def lines() -> dict[str, bool]:
     LOG.info("%d", "not a number")
     LOG.warning("with a stack", stack_info=True)
     LOG.info("extra", extra={"order": {"nested": [1, 2]}, "trace_id": "mine"})
-    LOG.info("long: %s", "l" * 2000, extra={"order": 7, "name_of": "text"})  # measured before it waits
     logging.LoggerAdapter(LOG, {"order": 7}).info("adapted")
     QUEUED.info("queued %s", "line")
     record = QUEUE.get()
