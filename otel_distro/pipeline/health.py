@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import CallbackOptions, Observation
@@ -64,16 +65,16 @@ class Health:
     def _observers(self) -> dict[Metric, Callable[[], Iterable[Observation]]]:
         return {
             own.RECORDS: self._records,
-            own.KEPT: self._kept,
-            own.EXPORTED: self._exported,
+            own.KEPT: self._delivery("kept"),
+            own.EXPORTED: self._delivery("items"),
             own.DROPPED: self._dropped,
             own.EXPORTS: self._exports,
             own.GUARDED: _guarded,
             own.OVERFLOW: self._overflow,
             own.BUFFERED: self._buffered,
             own.BUFFER_USE: self._use,
-            own.SPOOL_SIZE: self._spool_size,
-            own.SPOOL_AGE: self._spool_age,
+            own.SPOOL_SIZE: self._delivery("spool_bytes"),
+            own.SPOOL_AGE: self._delivery("spool_age"),
             own.LAG: self._lag,
         }
 
@@ -81,13 +82,15 @@ class Health:
         for signal, count in dict(self._pipeline.worker.taken).items():
             yield Observation(count, {_SIGNAL: signal})
 
-    def _kept(self) -> Iterable[Observation]:
-        for signal, delivery in self._pipeline.delivered().items():
-            yield Observation(delivery.kept, {_SIGNAL: signal})
+    def _delivery(self, field: str) -> Callable[[], Iterable[Observation]]:
+        """Observes one field of `Delivery`, by signal."""
+        value = attrgetter(field)
 
-    def _exported(self) -> Iterable[Observation]:
-        for signal, delivery in self._pipeline.delivered().items():
-            yield Observation(delivery.items, {_SIGNAL: signal})
+        def observe() -> Iterable[Observation]:
+            for signal, delivery in self._pipeline.delivered().items():
+                yield Observation(value(delivery), {_SIGNAL: signal})
+
+        return observe
 
     def _dropped(self) -> Iterable[Observation]:
         for (signal, cause), count in {**_NO_DROPS, **self._pipeline.dropped()}.items():
@@ -109,14 +112,6 @@ class Health:
             undecided = self._pipeline.decider.use if signal == "traces" else 0.0
             fullest = max(self._pipeline.worker.fullness, undecided, delivery.queue_use)
             yield Observation(fullest, {_SIGNAL: signal})
-
-    def _spool_size(self) -> Iterable[Observation]:
-        for signal, delivery in self._pipeline.delivered().items():
-            yield Observation(delivery.spool_bytes, {_SIGNAL: signal})
-
-    def _spool_age(self) -> Iterable[Observation]:
-        for signal, delivery in self._pipeline.delivered().items():
-            yield Observation(delivery.spool_age, {_SIGNAL: signal})
 
     def _lag(self) -> Iterable[Observation]:
         yield Observation(self._pipeline.worker.lag.seconds)
