@@ -19,10 +19,11 @@ from otel_distro._version import __version__
 from otel_distro.context.baggage import FirstPartyBaggagePropagator
 from otel_distro.exporter.foreign import ForeignExporter, readable_log
 from otel_distro.exporter.otlp import OtlpExporter, OtlpReader
+from otel_distro.exporter.outage import Outage
 from otel_distro.exporter.sender import Sender
 from otel_distro.exporter.split import SplittingTransport
 from otel_distro.exporter.spool import Limits, Spool
-from otel_distro.exporter.transport import HttpTransport
+from otel_distro.exporter.transport import HttpTransport, shown
 from otel_distro.guard import guard
 from otel_distro.logs.console import Console, renderer
 from otel_distro.logs.stream import line_format
@@ -116,6 +117,7 @@ class _Build:
         self._pipeline = pipeline
         self.readers: list[MetricReader] = []
         self.reader: OtlpReader | None = None
+        self._outage = Outage({signal: shown(otlp.endpoint) for signal, otlp in settings.otlp.items()})
         for name in settings.metrics_exporter:
             with guard(f"exporter.metrics.{name}"):
                 self._metrics(name)
@@ -169,10 +171,9 @@ class _Build:
                 error,
             )
             return None
-        whole_or_in_pieces = SplittingTransport(transport, signal)
-        return Sender(
-            signal, whole_or_in_pieces, self._settings.buffer_bytes, settings.timeout, spool_of(self._settings, signal)
-        )
+        spool = spool_of(self._settings, signal)
+        size = self._settings.buffer_bytes
+        return Sender(signal, SplittingTransport(transport, signal), size, settings.timeout, spool, self._outage)
 
     def console(self) -> Console | None:
         """The console, unless lines are left to the app's own handlers."""

@@ -163,7 +163,7 @@ def test_an_endpoint_that_is_none_is_one_line(endpoint: str) -> None:
 
 
 def test_a_collector_that_is_not_there_is_one_line() -> None:
-    """For each signal; the app ends as soon as its own work and the shutdown timeout allow."""
+    """For all signals; the app ends as soon as its own work and the shutdown timeout allow."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         outcome = only(**OTLP_TRACES, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{taken.getsockname()[1]}")

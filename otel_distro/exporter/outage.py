@@ -1,63 +1,85 @@
-"""What the log is told of an endpoint that does not take what it is sent: one line per change of state."""
+"""What the log is told of endpoints that do not take what they are sent: one line per change of state."""
 
 from __future__ import annotations
 
 import logging
+from threading import Lock
 from time import monotonic
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from otel_distro.exporter.transport import Answer
 
 _logger = logging.getLogger("otel_distro")
 _QUIET_SECONDS = 60.0
 """An endpoint that fails now and then is complained of once in this time."""
+_NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
 class Outage:
-    """Of one signal: told when deliveries fail, when they work again, when nothing waits on disk any more."""
+    """Of all signals of a process: what fails for one reason is one line, also where it stops three signals.
 
-    def __init__(self, signal: str) -> None:
-        self._signal = signal
+    Told is when deliveries fail, when all work again, and when nothing waits on disk any more.
+    """
+
+    def __init__(self, endpoints: Mapping[str, str] = _NOWHERE) -> None:
+        self._endpoints = endpoints
         self.reset()
 
     def reset(self) -> None:
-        """All is well."""
-        self._lost = False
-        self._behind = False
-        self._quiet_until = 0.0
-        self._words_until = 0.0
+        """All is well; also in a forked child, whose parent may have held the lock."""
+        self._lock = Lock()
+        self._lost: dict[str, str] = {}
+        self._behind: set[str] = set()
+        self._quiet_until: dict[str, float] = {}
+        self._words_until: dict[str, float] = {}
 
-    def failed(self, reason: str, where: str) -> None:
+    def failed(self, signal: str, reason: str, where: str) -> None:
         """An export failed; `where` its batch waits, when that is on disk."""
-        if self._lost or monotonic() < self._quiet_until:
-            return
-        self._lost = True
-        self._quiet_until = monotonic() + _QUIET_SECONDS
-        waits = f" and wait in {where}" if where else ""
-        _logger.warning("%s can't be delivered%s: %s; the application goes on", self._signal, waits, reason)
+        same = reason.replace(f"/v1/{signal}", "")
+        with self._lock:
+            if signal in self._lost or monotonic() < self._quiet_until.get(signal, 0.0):
+                return
+            self._quiet_until[signal] = monotonic() + _QUIET_SECONDS
+            known = same in self._lost.values()
+            self._lost[signal] = same
+        if not known:
+            waits = f" and waits in {where}" if where else ""
+            _logger.warning("telemetry can't be delivered%s: %s; the application goes on", waits, reason)
 
-    def delivered(self, answer: Answer, *, behind: bool) -> None:
+    def delivered(self, signal: str, answer: Answer, *, behind: bool) -> None:
         """An export succeeded; `behind`: there is more on disk."""
-        if self._lost:
-            _logger.warning("%s are delivered again%s", self._signal, ", what waits on disk follows" if behind else "")
-        elif self._behind and not behind:
-            _logger.warning("%s that waited on disk are delivered", self._signal)
-        self._behind = behind and (self._behind or self._lost)
-        self._lost = False
-        self._tell_of_part(answer)
+        with self._lock:
+            was_lost = self._lost.pop(signal, None) is not None
+            again = was_lost and not self._lost
+            was_behind = signal in self._behind
+            if behind and was_lost:
+                self._behind.add(signal)
+            elif not behind:
+                self._behind.discard(signal)
+            follows, caught_up = bool(self._behind), was_behind and not self._behind and not self._lost
+        if again:
+            _logger.warning("telemetry is delivered again%s", ", what waits on disk follows" if follows else "")
+        elif caught_up:
+            _logger.warning("telemetry that waited on disk is delivered")
+        self._tell_of_part(signal, answer)
 
-    def _tell_of_part(self, answer: Answer) -> None:
+    def _tell_of_part(self, signal: str, answer: Answer) -> None:
         """One line a minute when the receiver has words for what it took, or took only a part."""
-        if (answer.reason or answer.lost) and monotonic() >= self._words_until:
-            self._words_until = monotonic() + _QUIET_SECONDS
+        if (answer.reason or answer.lost) and monotonic() >= self._words_until.get(signal, 0.0):
+            self._words_until[signal] = monotonic() + _QUIET_SECONDS
             what = "but not all of them" if answer.lost else "and the receiver says"
-            _logger.warning("%s are delivered, %s: %s", self._signal, what, answer.reason)
+            _logger.warning("%s are delivered, %s: %s", signal, what, answer.reason)
 
-    def ended(self, left: int, lost: int, where: str) -> None:
-        """At the end so many batches were left, and so many items of them found no place."""
-        known, self._lost = self._lost, self._lost or left > 0  # what fails from now on needs no other line
-        if lost:
-            _logger.warning("%d items of %s could not be delivered before the end, and are lost", lost, self._signal)
-        elif left and not known:
-            _logger.warning("%s can't be delivered before the end and wait in %s", self._signal, where)
+    def ended(self, signal: str, left: int, where: str) -> None:
+        """At the end so many batches were left; `where` they wait, when that is on disk."""
+        with self._lock:
+            known = bool(self._lost)
+            if left:
+                self._lost.setdefault(signal, "")  # what fails from now on needs no other line
+        if left and where and not known:
+            reason = f"{self._endpoints.get(signal, 'the endpoint')} does not answer"
+            _logger.warning("telemetry can't be delivered before the end and waits in %s: %s", where, reason)

@@ -41,7 +41,13 @@ class Sender:
     """
 
     def __init__(
-        self, signal: str, transport: Transport, max_bytes: int, timeout: float, spool: Spool | None = None
+        self,
+        signal: str,
+        transport: Transport,
+        max_bytes: int,
+        timeout: float,
+        spool: Spool | None = None,
+        outage: Outage | None = None,
     ) -> None:
         self.signal = signal
         self.spool = spool
@@ -55,7 +61,8 @@ class Sender:
         self._timeout = timeout
         self._in_order = signal == "metrics"
         """Whether what waits on disk leaves before all else: a series' points may be refused after newer ones."""
-        self._outage = Outage(signal)
+        self._outage = outage or Outage()
+        self._directory = "" if spool is None else str(spool.directory)
         self._clear()
 
     def reset(self) -> None:
@@ -162,10 +169,6 @@ class Sender:
         return not (self._queue or self._busy or self._aside) and (self._failing or not self._waits_on_disk)
 
     @property
-    def _directory(self) -> str:
-        return "" if self.spool is None else str(self.spool.directory)
-
-    @property
     def _waits_on_disk(self) -> bool:
         return self.spool is not None and self.spool.waiting
 
@@ -178,22 +181,16 @@ class Sender:
             rest = list(self._queue)[int(self._writing) :]
             self._changed.notify_all()
         if rest and self.spool is not None:
-            within(deadline, {f"spool.{self.signal}": lambda: self._keep(rest)})
-        before = self.dropped["shutdown"]
+            # on a thread for this, since the sender's own may be in the middle of an export; up to the first failure
+            within(deadline, {f"spool.{self.signal}": lambda: all(map(self._write, rest))})
         with self._changed:
             while len(self._queue) > int(self._writing):
                 self._drop(-1, "shutdown")
-        self._outage.ended(len(rest), self.dropped["shutdown"] - before, self._directory)
+        self._outage.ended(self.signal, len(rest), self._directory)
         if self._thread is None:
             self._end()
         with self._changed:  # else what is under way would be sent again, and what is held found by nobody
             self._changed.wait_for(lambda: self._ended, max(0.0, deadline - monotonic()))
-
-    def _keep(self, rest: list[Batch]) -> None:
-        """On a thread for this, since the sender's own may be in the middle of an export."""
-        for batch in rest:
-            if not self._write(batch):
-                break
 
     def _write(self, batch: Batch) -> bool:
         """Move a batch from memory to disk."""
@@ -257,9 +254,9 @@ class Sender:
         self._settle(batch, answer)
         on_disk = answer.result is Result.RETRY and self._spill()
         if answer.result is Result.SUCCESS:  # not under the lock: handlers of the app may take it
-            self._outage.delivered(answer, behind=self._waits_on_disk)
+            self._outage.delivered(self.signal, answer, behind=self._waits_on_disk)
         else:
-            self._outage.failed(answer.reason, self._directory if on_disk else "")
+            self._outage.failed(self.signal, answer.reason, self._directory if on_disk else "")
         with self._changed:
             self._busy = False
             self._taken = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from functools import partial
 from time import monotonic
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from otel_distro.config import Settings
     from otel_distro.exporter import Exporter
 
+_logger = logging.getLogger("otel_distro")
 _SETTLE_SECONDS = 2.0
 _LEAST_MILLIS = 500
 """What other readers get to export a last time, even when ours took all the time."""
@@ -96,7 +98,8 @@ class Pipeline:
         )
         self.logger_provider = LoggerProvider(self.resource, self.worker)
         self.worker.on_line = self.logger_provider.tell_line
-        Health(self).register(self.meter_provider)
+        self._health = Health(self)
+        self._health.register(self.meter_provider)
 
     def install(self) -> None:
         """Make the providers the global ones and take the hand-over."""
@@ -162,6 +165,7 @@ class Pipeline:
         if self.worker.outputs.reader is not None:
             self.worker.outputs.reader.reset()
         self.worker.reset()
+        self._health.told.clear()
 
     def shutdown(self, timeout_millis: int) -> None:
         """Flush all signals within one deadline, then end; later log lines are still printed."""
@@ -175,8 +179,17 @@ class Pipeline:
         calls["shutdown.span_processors"] = self.tracer_provider.shutdown
         calls["shutdown.log_processors"] = self.logger_provider.shutdown
         within(monotonic() + left / 1000, calls)
+        self._tell_losses()
         if HANDOVER.sink in (self.worker, self.logger_provider.sink) and self.worker.outputs.console is None:
             HANDOVER.sink = Discard()
+
+    def _tell_losses(self) -> None:
+        """One line about what was dropped at the end, after the last metrics; nobody else would say it."""
+        found = self._health.untold()
+        self._health.told = self.dropped()
+        if found and not self.supervised:
+            items = ", ".join(f"{count} {signal} ({cause})" for (signal, cause), count in sorted(found.items()))
+            _logger.warning("telemetry is lost at the end, and no metric says so: %s", items)
 
     def dropped(self) -> Counter[tuple[str, str]]:
         """Items lost, by signal and cause."""

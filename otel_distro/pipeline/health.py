@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,8 @@ class Health:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
+        self.told: Counter[tuple[str, str]] = Counter()
+        """What of the drops, by signal and cause, the latest metrics say."""
 
     def register(self, provider: MeterProvider) -> None:
         """Create the observable instruments."""
@@ -93,8 +96,16 @@ class Health:
         return observe
 
     def _dropped(self) -> Iterable[Observation]:
-        for (signal, cause), count in {**_NO_DROPS, **self._pipeline.dropped()}.items():
+        self.told = self._pipeline.dropped()
+        for (signal, cause), count in {**_NO_DROPS, **self.told}.items():
             yield Observation(count, {_SIGNAL: signal, _CAUSE: cause})
+
+    def untold(self) -> Counter[tuple[str, str]]:
+        """Drops that no metrics tell, or only metrics that were dropped themselves; what is sampled is no loss."""
+        dropped = self._pipeline.dropped()
+        since = dropped - self.told
+        found = dropped if any(signal == "metrics" for signal, _ in since) else since
+        return Counter({(signal, cause): count for (signal, cause), count in found.items() if cause != "sampled"})
 
     def _exports(self) -> Iterable[Observation]:
         for (signal, result), count in {**_NO_EXPORTS, **self._pipeline.exports()}.items():

@@ -71,7 +71,7 @@ def test_a_busy_server_gets_the_batch_again(server: OtlpServer, status: int, lin
     wait_for(lambda: len(lines) == 2, lambda: f"two lines, not {lines}", 5)
     assert "can't be delivered" in lines[0]
     assert str(status) in lines[0]
-    assert lines[1] == "traces are delivered again"
+    assert lines[1] == "telemetry is delivered again"
     sender.shutdown(monotonic() + 1)
 
 
@@ -158,7 +158,7 @@ def test_a_collector_that_is_down_costs_bounded_memory(lines: list[str]) -> None
     with OtlpServer(port).running() as server:
         assert sender.flush(monotonic() + 10)
         assert [one.body[:3] for one in server.received][-9:] == [b"%03d" % number for number in range(91, 100)]
-    assert lines[1:] == ["traces are delivered again"]
+    assert lines[1:] == ["telemetry is delivered again"]
     sender.shutdown(monotonic() + 1)
 
 

@@ -94,10 +94,10 @@ def test_while_the_collector_is_away_batches_wait_on_disk(senders: Senders, line
         assert sender.flush(monotonic() + 10)
     assert bodies(server) == [b"%03d" % number for number in range(50)]
     assert (sender.dropped, sender.exports["success"]) == ({"unreadable": 0}, 50)
-    assert "can't be delivered and wait in" in lines[0]
+    assert "can't be delivered and waits in" in lines[0]
     assert lines[1:] == [
-        "traces are delivered again, what waits on disk follows",
-        "traces that waited on disk are delivered",
+        "telemetry is delivered again, what waits on disk follows",
+        "telemetry that waited on disk is delivered",
     ]
 
 
