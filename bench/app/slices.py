@@ -19,11 +19,11 @@ import uvloop
 from inside import logs, mix, requests
 from setups import Ours
 
-from otel_distro.pipeline import thread as pipeline_thread
+from otel_distro.pipeline import pace
 
 
 class Slices:
-    """Wraps what the thread pauses by: `sleep` of its module, and the wait for its condition."""
+    """Wraps what the thread pauses by: `sleep` of its pace, and the wait for its condition."""
 
     def __init__(self) -> None:
         self.found: list[float] = []
@@ -55,7 +55,7 @@ async def main() -> list[float]:
         await requests(ours.shop.app, mix())
         changed: Any = ours.pipeline.worker._changed  # noqa: SLF001 - it has no hook for this
         changed.wait = slices.around(changed.wait)
-        pipeline_thread.sleep = slices.around(pipeline_thread.sleep)  # type: ignore[attr-defined]
+        pace.sleep = slices.around(pace.sleep)  # type: ignore[attr-defined]
         for _ in range(int(sys.argv[1]) // len(mix())):
             await requests(ours.shop.app, mix())
         ours.settle()

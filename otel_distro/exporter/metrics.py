@@ -29,12 +29,17 @@ from otel_distro.exporter.wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.metrics.export import Metric, MetricsData
 
+    Pace = Callable[[], object]
 
 _OLDEST_ZERO_NS = 300 * 10**9
+
+
+def at_once() -> None:
+    """No pause."""
 
 
 class ZeroPoints:
@@ -104,15 +109,15 @@ def _zero(point: Any, when: int) -> Any:
     )
 
 
-def encode_metrics(data: MetricsData, zeros: ZeroPoints) -> tuple[bytes, int]:
-    """An `ExportMetricsServiceRequest` and how many data points it holds."""
+def encode_metrics(data: MetricsData, zeros: ZeroPoints, pace: Pace = at_once) -> tuple[bytes, int]:
+    """An `ExportMetricsServiceRequest` and how many data points it holds; `pace` is called before each of them."""
     out, points = [], 0
     for one in data.resource_metrics:
         scopes = []
         for part in one.scope_metrics:
             encoded = []
             for metric in part.metrics:
-                body, count = encode_metric(metric, zeros, part.scope.name)
+                body, count = encode_metric(metric, zeros, part.scope.name, pace)
                 points += count
                 encoded.append(field(b"\x12", body))
             if encoded:
@@ -123,13 +128,14 @@ def encode_metrics(data: MetricsData, zeros: ZeroPoints) -> tuple[bytes, int]:
     return b"".join(out), points
 
 
-def encode_metric(metric: Metric, zeros: ZeroPoints, scope_name: str) -> tuple[bytes, int]:
+def encode_metric(metric: Metric, zeros: ZeroPoints, scope_name: str, pace: Pace = at_once) -> tuple[bytes, int]:
     """The body of one `Metric` and how many data points it holds."""
     head = field(b"\x0a", text(metric.name)) + field(b"\x12", text(metric.description or ""))
     head += field(b"\x1a", text(metric.unit or ""))
     encode, tag = _SHAPES[type(metric.data)]
     points = []
     for point in metric.data.data_points:
+        pace()
         zero = zeros.before(scope_name, metric, point)
         if zero is not None:
             points.append(field(b"\x0a", encode(zero)))

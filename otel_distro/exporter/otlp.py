@@ -18,7 +18,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from otel_distro.exporter import batch
 from otel_distro.exporter.backlog import Batch
 from otel_distro.exporter.logs import encode_log
-from otel_distro.exporter.metrics import ZeroPoints, encode_metrics
+from otel_distro.exporter.metrics import ZeroPoints, at_once, encode_metrics
 from otel_distro.exporter.spans import encode_span
 from otel_distro.exporter.wire import field, request, text
 from otel_distro.exporter.wire import resource as encode_resource
@@ -151,6 +151,8 @@ class OtlpReader(MetricReader):
     def __init__(self, sender: Sender, temporality: str) -> None:
         super().__init__(preferred_temporality=_TEMPORALITY[temporality])
         self.sender = sender
+        self.pace: Callable[[], object] = at_once
+        """Called before each point is encoded."""
         self._zeros = ZeroPoints()
 
     def begin(self) -> None:
@@ -169,7 +171,7 @@ class OtlpReader(MetricReader):
         timeout_millis: float = 10_000,  # noqa: ARG002 - the SDK's signature
         **kwargs: Any,  # noqa: ARG002
     ) -> None:
-        payload, points = encode_metrics(metrics_data, self._zeros)
+        payload, points = encode_metrics(metrics_data, self._zeros, self.pace)
         if points:
             self.sender.put(Batch(payload, points, len(payload)))
 

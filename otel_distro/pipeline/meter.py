@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections import Counter
 from threading import Lock
 from time import monotonic, time_ns
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,31 +9,34 @@ from typing import TYPE_CHECKING, Any, Protocol
 from opentelemetry.sdk import metrics as sdk
 from opentelemetry.sdk.metrics._internal.measurement_consumer import SynchronousMeasurementConsumer
 from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics
-from opentelemetry.sdk.metrics.view import DropAggregation, View
+from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_distro._version import __version__
-from otel_distro.guard import guard
+from otel_distro.guard import FAULT, report
 from otel_distro.pipeline.points import ReaderState, metric_of
-from otel_distro.pipeline.series import tell_overflow
+from otel_distro.pipeline.storage import Storage
 from otel_distro.pipeline.viewed import arranged
 from otel_distro.semconv import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from opentelemetry.sdk.metrics.export import Metric, MetricReader
 
     from otel_distro.pipeline.aggregate import Aggregator
+    from otel_distro.pipeline.pace import Pace
 
 SCOPE = InstrumentationScope("otel_distro", __version__)
-_OVERFLOW = {"otel.metric.overflow": True}
 _OWN_SCOPES = "otel_distro"
 _SETTLE_SECONDS = 2.0
 
 
 class Waker(Protocol):
     """The pipeline's worker as the meter provider knows it."""
+
+    pace: Pace
+    """Of work in the background."""
 
     def start(self) -> None:
         """There is something to export from now on."""
@@ -102,30 +103,22 @@ class MeterProvider(sdk.MeterProvider):
             aggregator.arrange(lambda stream: arranged(stream, views, meter))
 
 
-class _Known:
-    """The series of one instrument, by the attributes that its views keep: what they leave out makes no series."""
+class _Paced(list[Any]):
+    """Instruments to be observed, with a chance to rest before each."""
 
-    __slots__ = ("keys", "seen", "told")
+    def __init__(self, pace: Callable[[], object], instruments: Iterable[Any] = ()) -> None:
+        super().__init__(instruments)
+        self._pace = pace
 
-    def __init__(self, instrument: Any, views: Sequence[View]) -> None:
-        kept = [_kept_by(view) for view in views if view._match(instrument)]  # noqa: SLF001 - the SDK asks so, too
-        self.keys: frozenset[str] | None = None
-        """The attributes kept by any of them; None: all."""
-        if kept and None not in kept:
-            self.keys = frozenset().union(*(keys for keys in kept if keys is not None))
-        self.seen: set[frozenset[Any]] = set()
-        self.told = False
-
-
-def _kept_by(view: View) -> frozenset[str] | None:
-    if isinstance(view._aggregation, DropAggregation):  # noqa: SLF001
-        return frozenset()
-    keys = view._attribute_keys  # noqa: SLF001
-    return None if keys is None else frozenset(keys)
+    def __iter__(self) -> Iterator[Any]:
+        """Each in turn."""
+        for instrument in super().__iter__():
+            self._pace()
+            yield instrument
 
 
 class Consumer(SynchronousMeasurementConsumer):
-    """The SDK's consumer with a cardinality limit on what comes in, and the derived metrics in what goes out."""
+    """The SDK's consumer over our storages, with the derived metrics in what goes out."""
 
     def __init__(
         self,
@@ -134,13 +127,25 @@ class Consumer(SynchronousMeasurementConsumer):
         aggregator: Aggregator,
         worker: Waker,
     ) -> None:
-        super().__init__(sdk_config=sdk_config, metric_readers=metric_readers)
         self._aggregator = aggregator
         self._worker = worker
+        self._pace = worker.pace
+        self._begin(sdk_config, metric_readers, ())
+
+    def _begin(self, sdk_config: Any, readers: Iterable[MetricReader], instruments: Iterable[Any]) -> None:
+        super().__init__(sdk_config=sdk_config, metric_readers=())
+        self._reader_storages = {reader: self._storage(reader) for reader in readers}
+        self._async_instruments = _Paced(self._pace, instruments)
         self._awake = False
         self._states: dict[MetricReader, ReaderState] = {}
-        self._known: dict[Any, _Known] = {}
-        self._limit = aggregator.limit
+
+    def _storage(self, reader: MetricReader) -> Storage:
+        return Storage(self._sdk_config, reader, self._aggregator.limit, self._pace)
+
+    def add_metric_reader(self, metric_reader: MetricReader) -> None:
+        """One more reader, from now on."""
+        with self._lock:
+            self._reader_storages = {**self._reader_storages, metric_reader: self._storage(metric_reader)}
 
     @property
     def readers(self) -> tuple[MetricReader, ...]:
@@ -149,19 +154,16 @@ class Consumer(SynchronousMeasurementConsumer):
 
     def reset(self) -> None:
         """Begin at zero with the same instruments, as in a forked child."""
-        instruments = self._async_instruments
-        super().__init__(sdk_config=self._sdk_config, metric_readers=self._reader_storages)
-        self._async_instruments = instruments
-        self._awake = False
-        self._states = {}
-        self._known = {}
+        self._begin(self._sdk_config, self._reader_storages, self._async_instruments)
 
     def consume_measurement(self, measurement: Any) -> None:
-        """Count a measurement; beyond the limit of series under the overflow attribute."""
+        """Count a measurement."""
         if not self._awake:
             self._wake()
-        with guard("metrics.measure"):
-            super().consume_measurement(self._limited(measurement))
+        try:
+            super().consume_measurement(measurement)
+        except FAULT as fault:
+            report("metrics.measure", fault)
 
     def register_asynchronous_instrument(self, instrument: Any) -> None:
         """Observe an instrument; one of the app's own is a reason to export, ours (made at import) are none."""
@@ -172,33 +174,6 @@ class Consumer(SynchronousMeasurementConsumer):
     def _wake(self) -> None:
         self._awake = True
         self._worker.start()
-
-    def _limited(self, measurement: Any) -> Any:
-        attributes = measurement.attributes
-        if not attributes:
-            return measurement
-        instrument = measurement.instrument
-        known = self._known.get(instrument)
-        if known is None:
-            known = self._known.setdefault(instrument, _Known(instrument, self._sdk_config.views))
-        if known.keys is not None:
-            attributes = {key: value for key, value in attributes.items() if key in known.keys}
-        try:
-            key = frozenset(attributes.items())
-        except TypeError:
-            key = frozenset(_hashable(attributes).items())
-        seen = known.seen
-        if key in seen:
-            return measurement
-        if len(seen) < self._limit:
-            seen.add(key)
-            return measurement
-        if not known.told:
-            known.told = True
-            counts = Counter(name for name, _ in set().union(*tuple(seen)))
-            tell_overflow(instrument.name, self._limit, counts)
-            seen.add(frozenset(_OVERFLOW.items()))
-        return dataclasses.replace(measurement, attributes=_OVERFLOW)
 
     def collect(self, metric_reader: MetricReader, timeout_millis: float = 10_000) -> MetricsData | None:
         """What the SDK collected and what was derived, as one."""
@@ -221,7 +196,7 @@ class Consumer(SynchronousMeasurementConsumer):
             state = self._states[reader] = ReaderState(reader)
         now = time_ns()
         with self._aggregator.lock:
-            found = [metric_of(stream, state, now) for stream in self._aggregator.streams]
+            found = [metric_of(stream, state, now, self._pace) for stream in self._aggregator.streams]
             if reader is self.readers[0]:
                 for stream in self._aggregator.streams:
                     for series in stream.series.values():
@@ -238,7 +213,3 @@ def _merged(metric: Metric, scopes: Sequence[ScopeMetrics]) -> bool:
                 points.extend(metric.data.data_points)
                 return True
     return False
-
-
-def _hashable(attributes: Any) -> dict[str, Any]:
-    return {key: value if getattr(value, "__hash__", None) else repr(value) for key, value in attributes.items()}

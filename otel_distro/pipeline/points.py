@@ -19,7 +19,7 @@ from otel_distro.pipeline.series import OVERFLOW
 from otel_distro.semconv import Instrument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk.metrics.export import MetricReader
 
@@ -52,12 +52,13 @@ def _of(wanted: Mapping[Any, AggregationTemporality], instrument: type) -> Aggre
     return AggregationTemporality.CUMULATIVE
 
 
-def metric_of(stream: Stream, state: ReaderState, now_ns: int) -> Metric | None:
-    """The stream's metric for one reader, or None when there is nothing to say."""
+def metric_of(stream: Stream, state: ReaderState, now_ns: int, pace: Callable[[], object]) -> Metric | None:
+    """The stream's metric for one reader, or None when there is nothing to say; `pace` is called before each point."""
     delta = state.delta(stream)
     histogram = stream.metric.instrument is Instrument.HISTOGRAM
     points: list[Any] = []
     for key, series in list(stream.series.items()):
+        pace()
         point = _point(stream, key, series, state if delta else None, now_ns)
         if point is not None:
             points.append(point)

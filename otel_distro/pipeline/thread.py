@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from functools import partial
 from threading import Condition, Thread, current_thread
-from time import monotonic, perf_counter_ns, sleep
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_value
@@ -21,6 +21,7 @@ from otel_distro.pipeline.lane import Lane
 from otel_distro.pipeline.lines import Lines
 from otel_distro.pipeline.local_trace import Mode
 from otel_distro.pipeline.overflow import RECORD_BYTES, Overflow
+from otel_distro.pipeline.pace import Pace
 from otel_distro.pipeline.shedding import Shedding
 from otel_distro.pipeline.span import Span
 from otel_distro.record import LogRecord
@@ -40,9 +41,6 @@ _TICK = 0.1
 _LEAST_TICK = 0.01
 _WAITING = 128
 """Records that may wait: more of them grow old, and make the garbage collector's full rounds more frequent."""
-_SLICE_NS = 500_000
-_HURRIED_SLICE_NS = 5_000_000
-_PAUSE = 0.0002
 _MOST_UNMEASURED = 512
 _LONG = 1024  # characters: a log record with more of them is measured
 _ERROR = 17
@@ -105,6 +103,7 @@ class Worker:
         """Called in a flush with its deadline (`monotonic()`): what others added to the providers is flushed, too."""
         self.on_line: Callable[[LogRecord], object] = _nothing
         """Called with each line that the thread derives, before it leaves."""
+        self.pace = Pace()
         self.closed = self._console_only = False
         self.use(outputs)
         self.reset()
@@ -112,6 +111,8 @@ class Worker:
     def use(self, outputs: Outputs) -> None:
         """Feed these outputs from now on; before the first record."""
         self.outputs = outputs
+        if outputs.reader is not None:
+            outputs.reader.pace = self.pace
         self._spans = Lane("traces", outputs.spans, self._batch_size, self._batch_delay, self.dropped)
         self._logs = Lane("logs", outputs.logs, self._batch_size, self._batch_delay, self.dropped)
         self._lines = Lines(outputs.console)
@@ -227,7 +228,7 @@ class Worker:
         if self.closed:
             return True
         if thread is None or current_thread() is thread:
-            self._drain()
+            self._drain(hurried=self.pace.hurried)
             if export:
                 self._send(everything=True)
             return True
@@ -278,28 +279,27 @@ class Worker:
                     self._changed.notify_all()
 
     def _drain(self, *, hurried: bool = False) -> None:
-        """Process what waits, at most `_SLICE_NS` at a time; the event loop gets the interpreter in between.
+        """Process what waits, in slices; `hurried`: somebody waits for a flush.
 
         What comes meanwhile is for the next round: lines, metrics and those who asked for a flush wait no longer.
-        `hurried`: somebody waits for a flush, so slices are as long as the interpreter lets a thread run anyway.
         Lines are written at the end, all at once: each write gives the interpreter away and has to get it back.
         """
-        slice_ns = _HURRIED_SLICE_NS if hurried else _SLICE_NS
+        pace = self.pace
+        pace.begin(hurried=hurried)
         buffer, lines = self._buffer, self._lines
         left = len(buffer) + len(self._overflow)
         unprinted = len(lines.due) + left
         while (left > 0 and (buffer or self._overflow)) or (unprinted > 0 and lines.due):
-            until = perf_counter_ns() + slice_ns
             with self._aggregator.lock:
-                while left > 0 and (buffer or self._overflow) and perf_counter_ns() < until:
+                while left > 0 and (buffer or self._overflow) and not pace.over:
                     self._process(min(left, _CHUNK))
                     left -= _CHUNK
-            while unprinted > 0 and lines.due and perf_counter_ns() < until:
+            while unprinted > 0 and lines.due and not pace.over:
                 lines.render(_CHUNK)
                 unprinted -= _CHUNK
             if left > 0 or lines.due:
                 self._send(everything=False)
-                sleep(0.0 if hurried else _PAUSE)
+                pace.rest()
         self._overflow.round()
         if not self._room:
             self._make_room()

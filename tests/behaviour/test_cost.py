@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from otel_distro.native import is_active
 from tests.behaviour.allocations import Allocated, Allocations
@@ -96,6 +98,20 @@ async def on_the_thread(shop: Shop) -> Bytecodes:
         shop.settle()
     assert len(shop.lines) == 3 * REQUESTS
     return counted
+
+
+def test_bytecodes_of_a_counter(shop: Shop) -> None:
+    """An instrument of the app's costs no more than under upstream's provider, which has no limit of series."""
+    upstream = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
+    counted = []
+    for provider in (upstream, shop.pipeline.meter_provider):
+        counter = provider.get_meter("shop").create_counter("orders")
+        for _ in range(2):
+            with Bytecodes() as found:
+                for _ in range(REQUESTS):
+                    counter.add(1, {"kind": "book", "http.route": "/items/{id}", "tier": "gold"})
+        counted.append(found.total)
+    assert 0 < counted[1] < 0.8 * counted[0]
 
 
 async def test_records_of_a_request(shop: Shop) -> None:

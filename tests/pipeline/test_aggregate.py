@@ -186,13 +186,28 @@ def test_what_a_view_drops_has_no_limit(observe: Make, complaints: list[str]) ->
     assert complaints == []
 
 
-def test_of_several_views_the_widest_counts(observe: Make, complaints: list[str]) -> None:
-    """What any of them keeps makes series."""
-    views = [View(instrument_name="orders", attribute_keys=keys) for keys in ({"kind"}, {"user"})]
+def test_each_view_has_a_limit_of_its_own(observe: Make, complaints: list[str]) -> None:
+    """What one view has too much of is overflow there, whatever attributes it keeps, and whole in the other."""
+    keys = {"orders.kind": {"kind"}, "orders.user": {"user"}}
+    views = [View(instrument_name="orders", name=name, attribute_keys=kept) for name, kept in keys.items()]
     made = observe({"OTEL_DISTRO_CARDINALITY_LIMIT": "2"}, views=views)
+    counter = made.pipeline.meter_provider.get_meter("app").create_counter("orders")
     for user in range(10):
-        made.pipeline.meter_provider.get_meter("app").create_counter("orders").add(1, {"user": user})
-    assert [line for line in complaints if "orders" in line]
+        counter.add(1, {"kind": "book", "user": user})
+    found = {name: [(dict(point.attributes), point.value) for point in made.points(name)] for name in keys}
+    assert found["orders.kind"] == [({"kind": "book"}, 10)]
+    assert found["orders.user"] == [({"user": 0}, 1), ({"user": 1}, 1), ({"otel.metric.overflow": True}, 8)]
+    (line,) = complaints
+    assert "orders.user" in line
+
+
+def test_the_order_of_attributes_does_not_matter_their_types_do(observe: Make) -> None:
+    """One series for `a, b` and `b, a`; 1 and True are two; sequences are values, too."""
+    made = observe()
+    counter = made.pipeline.meter_provider.get_meter("app").create_counter("orders")
+    for attributes in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": True, "b": 2}, {"a": [1, 2]}, {"a": (1, 2)}):
+        counter.add(1, attributes)
+    assert [point.value for point in made.points("orders")] == [2, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.view import (
 
 from otel_distro.exporter.otlp import OtlpReader
 from otel_distro.exporter.sender import Sender
+from otel_distro.pipeline import pace
 from otel_distro.pipeline.thread import Outputs
 from otel_distro.record import Measurement
 from otel_distro.semconv import db
@@ -256,3 +257,47 @@ def test_a_reader_can_come_and_go(observed: Observed) -> None:
     provider.remove_metric_reader(reader)
     observed.request("/a")
     assert [point.count for point in observed.points(DURATION)] == [2]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_collection_gives_way_between_points(observe: Make, monkeypatch: pytest.MonkeyPatch, own: bool) -> None:
+    """Where each piece uses up its slice, there is a rest for every point: made from a series, and encoded."""
+    observed, _ = otlp(observe)
+    counter = observed.pipeline.meter_provider.get_meter("app").create_counter("orders")
+    for number in range(300):
+        if own:
+            observed.request(f"/{number}")
+        else:
+            counter.add(1, {"number": number})
+    observed.settle()
+    rests: list[float] = []
+    monkeypatch.setattr(pace, "_SLICE_NS", 0)
+    monkeypatch.setattr(pace, "sleep", rests.append)
+    observed.worker.outputs.reader.collect()  # type: ignore[union-attr]  # `otlp` gave it one
+    assert len(rests) >= 2 * 300
+
+
+def test_what_comes_during_a_collection_is_counted_once(observe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measurements that arrive in the rests are in this collection or in the next, as deltas never in both."""
+    delta = InMemoryMetricReader(preferred_temporality=DELTA)
+    observed = observe(readers=[delta])
+    counter = observed.pipeline.meter_provider.get_meter("app").create_counter("orders")
+    monkeypatch.setattr(pace, "_SLICE_NS", 0)
+    monkeypatch.setattr(pace, "sleep", lambda _: [counter.add(1, {"number": number}) for number in range(3)])
+    counter.add(1)
+    found = sum(point.value for _ in range(3) for point in _collected(delta, "orders"))
+    monkeypatch.undo()
+    found += sum(point.value for point in _collected(delta, "orders"))
+    assert found == sum(point.value for point in observed.points("orders")) > 10
+
+
+def _collected(reader: InMemoryMetricReader, name: str) -> list[Any]:
+    data: Any = reader.get_metrics_data()
+    scopes = data.resource_metrics[0].scope_metrics if data else ()
+    return [
+        point
+        for scope in scopes
+        for metric in scope.metrics
+        if metric.name == name
+        for point in metric.data.data_points
+    ]
