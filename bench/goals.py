@@ -11,7 +11,7 @@ _NOT_MEASURED = "not measured"
 _LEAST = {
     "paired": {"rounds": 80},
     "variants": {"rounds": 12},
-    "openloop": {"pairs": 20},
+    "openloop": {"pairs": 20, "slices": 2000, "collections": 10},
     "memory": {"requests": 60_000, "last": 40_000},
     "startup": {"rounds": 9},
     "down": {"seconds": 60},
@@ -54,10 +54,14 @@ class Goal:
 
     def _doubts(self, part: Details) -> list[str]:
         """Why the figure is none: a run that was too short, or somebody in it who did not deliver."""
-        had = {**part["lines"], **part}
-        asked = _LEAST[self.part].items()
-        short = [f"too short: {had.get(name, 0):g} {name}" for name, count in asked if had.get(name, 0) < count]
-        return [*short, *part.get("complaints", ())]
+        return [*shortcomings(self.part, part), *part.get("complaints", ())]
+
+
+def shortcomings(name: str, part: Details) -> list[str]:
+    """Of what a part's run had too few for its figures to count."""
+    had = {**part["lines"], **part}
+    asked = _LEAST.get(name, {}).items()
+    return [f"too short: {had.get(what, 0):g} {what}" for what, count in asked if had.get(what, 0) < count]
 
 
 def _paired(part: Details) -> Figure:
@@ -70,7 +74,9 @@ def _fraction(value: float) -> Figure:
 
 
 def _against_upstream(part: Details) -> Figure:
-    return _fraction(part["lines"]["ours"]["over_pct"] / part["lines"]["upstream"]["over_pct"])
+    """Against the cheaper of its transports."""
+    cheaper = min(part["lines"][name]["over_pct"] for name in ("upstream", "upstream_http"))
+    return _fraction(part["lines"]["ours"]["over_pct"] / cheaper)
 
 
 def _against(peer: str) -> Callable[[Details], Figure]:
@@ -94,8 +100,10 @@ def _p99(part: Details) -> Figure:
 
 
 def _slices(part: Details) -> Figure:
-    slices = part["lines"]["slices_ms"]
-    return Figure(slices["p99.9"], f"{slices['p99.9']:.2f} ms of {slices['slices']}")
+    lines = part["lines"]
+    value, longest = (lines["slices_ms"][name] for name in ("p99.9", "longest"))
+    among = f"{lines['slices']} slices, {lines['collections']} collections of metrics among them"
+    return Figure(value, f"{value:.2f} ms (longest {longest:.2f}) of {among}")
 
 
 def _memory(key: str) -> Callable[[Details], Figure]:

@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bench.environments import HERE, ROOT
-from bench.goals import GOALS
+from bench.environments import HERE, ROOT, say
+from bench.goals import GOALS, shortcomings
 from bench.process import load_average
 from bench.variants import CORE
 
@@ -37,6 +37,7 @@ _PAIRED_COLUMNS = (
     "median lies between (95 %)",
     "request path µs",
     "threads µs",
+    "subtracted: idle threads µs",
 )
 _CORE = {variant.name for variant in CORE}
 
@@ -44,7 +45,14 @@ _GOAL_COLUMNS = ("figure", "goal", "measured", "met", "on")
 
 
 def write(part: str, lines: dict[str, Any], details: dict[str, Any]) -> None:
-    """Put one part (`variants`, `peers`, `paired`, ...) of a run into the files; the other parts stay as they were."""
+    """Put one part (`variants`, `peers`, `paired`, ...) of a run into the files; the other parts stay as they were.
+
+    A run that is too short for its figures to count is shown, and no record.
+    """
+    short = shortcomings(part, {"lines": lines, **details})
+    if short:
+        say(f"NOT RECORDED: {part} {', '.join(short)}")
+        return
     if part in _LATEST:
         latest = {"variants": {}, "paired": {}, **_read(LATEST)}
         _store(LATEST, {**latest, **_LATEST[part](latest, lines)})
@@ -164,6 +172,7 @@ def _paired(lines: dict[str, Any], details: dict[str, Any]) -> str:
                 f"{sure['over_pct_from']:.1f} to {sure['over_pct_to']:.1f}",
                 f"{line['path_us']:.0f}",
                 f"{line['thread_us']:.0f}",
+                f"{details['raw']['idle_us'][name]:.0f}",
             ]
         )
     base = details["certainty"]["bare_us"]["median"]

@@ -99,15 +99,18 @@ class Bench:
         self.blocks: dict[str, list[float]] = {setup.name: [] for setup in setups}
         self.requests = dict.fromkeys(self.blocks, 0)
         self.sent = dict.fromkeys(self.blocks, 0)
+        self.on = dict.fromkeys(self.blocks, 0.0)
         self.mix = mix()
 
     async def block(self, setup: Setup, *, keep: bool = True) -> None:
         """One block: switched on, warm, measured, switched off."""
+        began = time.monotonic()
         setup.on()
         await requests(setup.shop.app, self.mix[:WARM])
         taken = await requests(setup.shop.app, self.mix)
         setup.settle()
         setup.off()
+        self.on[setup.name] += time.monotonic() - began
         self.requests[setup.name] += WARM + BLOCK
         self.sent[setup.name] += WARM + BLOCK
         if keep:
@@ -126,7 +129,7 @@ class Bench:
     async def run(self, rounds: int) -> dict[str, Any]:
         """The rounds; the set-ups take turns in random order."""
         await self.prepare()
-        self.requests = dict.fromkeys(self.requests, 0)
+        self.requests, self.on = dict.fromkeys(self.requests, 0), dict.fromkeys(self.on, 0.0)
         idle = await self._idle()
         start, cpu = time.monotonic(), self._threads()
         for _ in range(rounds):
@@ -136,12 +139,14 @@ class Bench:
             setup.flush()
         await asyncio.sleep(0.5)
         wall = time.monotonic() - start
-        used = {name: seconds - cpu[name] - idle[name] * wall for name, seconds in self._threads().items()}
+        used = {name: seconds - cpu[name] for name, seconds in self._threads().items()}
+        # Of the time in which others had their turn, and a server of its own would have had requests
+        waited = {name: idle[name] * (wall - self.on[name]) for name in used}
         return {
             "blocks": self.blocks,
             "sent": self.sent,
-            "thread_us": {name: max(0.0, used[name]) / self.requests[name] * 1e6 for name in used},
-            "idle_us_per_second": {name: rate * 1e6 for name, rate in idle.items()},
+            "thread_us": {name: max(0.0, used[name] - waited[name]) / self.requests[name] * 1e6 for name in used},
+            "idle_us": {name: waited[name] / self.requests[name] * 1e6 for name in used},
         }
 
     def _threads(self) -> dict[str, float]:
@@ -164,7 +169,8 @@ def named(name: str) -> Setup:
         "bare": lambda: Bare(name),
         "ours": lambda: Ours(name),
         "ours_ratio_0.1": lambda: Ours(name, OTEL_TRACES_SAMPLER="otel_distro_ratio", OTEL_TRACES_SAMPLER_ARG="0.1"),
-        "upstream": lambda: Upstream(name),
+        "upstream": lambda: Upstream(name, grpc=True),
+        "upstream_http": lambda: Upstream(name, grpc=False),
     }
     return made[kind]()
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from threading import Thread
+from threading import enumerate as enumerate_threads
 from typing import Any
 
 from shop import Shop
@@ -32,6 +33,8 @@ class Setup:
         self.name = name
         self.shop = Shop(identify, telemetry=_NATIVE_OFF)
         self.threads: set[Thread] = set()
+        self.has_native_threads = False
+        """Whether a library of its own has threads that Python does not know."""
 
     def started(self) -> None:
         """The app's client and engine are there."""
@@ -50,11 +53,18 @@ class Setup:
 
     def thread_cpu(self) -> float:
         """Seconds of CPU of its threads."""
-        total = 0.0
-        for thread in self.threads:
-            with suppress(OSError):
-                total += time.clock_gettime(~(thread.native_id or 0) << 3 | _THREAD_CLOCK)
-        return total
+        return sum(map(_cpu, self.threads)) + (native_cpu() if self.has_native_threads else 0.0)
+
+
+def native_cpu() -> float:
+    """Seconds of CPU of all threads that Python does not know."""
+    return time.process_time() - sum(map(_cpu, enumerate_threads()))
+
+
+def _cpu(thread: Thread) -> float:
+    with suppress(OSError):
+        return time.clock_gettime(~(thread.native_id or 0) << 3 | _THREAD_CLOCK)
+    return 0.0
 
 
 class Bare(Setup):
@@ -124,13 +134,11 @@ def _instrumentors() -> dict[str, Any]:
 
 
 class Upstream(Setup):
-    """OpenTelemetry's SDK and instrumentations on this one app, OTLP over HTTP as ours."""
+    """OpenTelemetry's SDK and instrumentations on this one app; OTLP over gRPC, its own default, or HTTP as ours."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, grpc: bool) -> None:
         super().__init__(name)
-        from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
-        from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        self.has_native_threads = grpc
         from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
         from opentelemetry.instrumentation.logging.handler import LoggingHandler
         from opentelemetry.sdk._logs import LoggerProvider
@@ -141,16 +149,13 @@ class Upstream(Setup):
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-        base, resource = os.environ["BENCH_SINK"], Resource.create({"service.name": "bench"})
-        where = [{"endpoint": f"{base}/v1/{signal}", "headers": {"x-bench-variant": name}} for signal in _SIGNALS]
+        spans, metrics, logs = _by_grpc(name) if grpc else _by_http(name)
+        resource = Resource.create({"service.name": "bench"})
         self._traces = TracerProvider(resource=resource)
-        self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(**where[0]), schedule_delay_millis=1000))
-        reader = PeriodicExportingMetricReader(OTLPMetricExporter(**where[1]))
-        self._metrics = MeterProvider(resource=resource, metric_readers=[reader])
+        self._traces.add_span_processor(BatchSpanProcessor(spans, schedule_delay_millis=1000))
+        self._metrics = MeterProvider(resource=resource, metric_readers=[PeriodicExportingMetricReader(metrics)])
         self._logs = LoggerProvider(resource=resource)
-        self._logs.add_log_record_processor(
-            BatchLogRecordProcessor(OTLPLogExporter(**where[2]), schedule_delay_millis=1000)
-        )
+        self._logs.add_log_record_processor(BatchLogRecordProcessor(logs, schedule_delay_millis=1000))
         self._handler = LoggingHandler(logger_provider=self._logs)
         FastAPIInstrumentor.instrument_app(self.shop.app, tracer_provider=self._traces, meter_provider=self._metrics)
         self._observe_engine()
@@ -189,7 +194,26 @@ class Upstream(Setup):
             provider.force_flush(_FLUSH_MILLIS)
 
 
-_SIGNALS = ("traces", "metrics", "logs")
+def _by_http(name: str) -> tuple[Any, Any, Any]:
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+    from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    base, headers = os.environ["BENCH_SINK"], {"x-bench-variant": name}
+    kinds = (("traces", OTLPSpanExporter), ("metrics", OTLPMetricExporter), ("logs", OTLPLogExporter))
+    spans, metrics, logs = (kind(endpoint=f"{base}/v1/{signal}", headers=headers) for signal, kind in kinds)
+    return spans, metrics, logs
+
+
+def _by_grpc(name: str) -> tuple[Any, Any, Any]:
+    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+
+    where: Any = {"endpoint": os.environ["BENCH_SINK"], "headers": (("x-bench-variant", name),), "insecure": True}
+    return OTLPSpanExporter(**where), OTLPMetricExporter(**where), OTLPLogExporter(**where)
+
+
 if sys.version_info[:2] != (3, 11):
     message = "the set-ups take turns by patching classes, which later Pythons' caches do not forgive"
     raise SystemExit(message)

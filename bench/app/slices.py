@@ -45,10 +45,18 @@ class Slices:
         return paused
 
 
-async def main() -> list[float]:
-    """Send the mix; returns the slices."""
+async def main() -> dict[str, Any]:
+    """Send the mix, with metrics collected every half second; returns the slices, and how often they were."""
     logs()
-    ours, slices = Ours("slices"), Slices()
+    ours, slices = Ours("slices", OTEL_METRIC_EXPORT_INTERVAL="500"), Slices()
+    reader: Any = ours.pipeline.worker.outputs.reader
+    collect, collections = reader.collect, []
+
+    def counted() -> None:
+        collections.append(time.monotonic())
+        collect()
+
+    reader.collect = counted
     async with ours.shop.lifespan(ours.shop.app):
         ours.started()
         ours.on()
@@ -59,7 +67,7 @@ async def main() -> list[float]:
         for _ in range(int(sys.argv[1]) // len(mix())):
             await requests(ours.shop.app, mix())
         ours.settle()
-    return slices.found
+    return {"slices": slices.found, "collections": len(collections)}
 
 
 if __name__ == "__main__":
