@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.id_generator import IdGenerator
 
-    from otel_distro.config import Otlp, Settings
+    from otel_distro.config import Settings
+    from otel_distro.config_otlp import Otlp
     from otel_distro.exporter import Exporter
     from otel_distro.exporter.transport import Transport
 

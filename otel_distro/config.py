@@ -7,12 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from otel_distro.config_otlp import BY_GRPC, OTLP_SETTINGS, Otlp, Setting, of_signal
 from otel_distro.config_parse import (
     boolean,
     bytes_rate,
     bytes_size,
     choice,
-    headers,
     hosts,
     level,
     limit,
@@ -20,10 +20,9 @@ from otel_distro.config_parse import (
     names,
     optional_path,
     positive,
+    rules,
     seconds,
-    target,
     text,
-    url,
 )
 from otel_distro.redaction import endpoint_without_secrets
 
@@ -33,33 +32,8 @@ if TYPE_CHECKING:
 SIGNALS = ("traces", "metrics", "logs")
 
 
-class Setting(NamedTuple):
-    """One environment variable: name, default as it would be typed, parser, and the sentence the docs print."""
-
-    name: str
-    default: str
-    parse: Callable[[str], Any]
-    brief: str
-    secret: bool = False
-    standard: bool = False
-
-
 def _own(default: str, parse: Callable[[str], Any], brief: str, *, name: str = "", secret: bool = False) -> Any:
     return Setting(name, default, parse, brief, secret, standard=bool(name))
-
-
-class Otlp(NamedTuple):
-    """Where and how one signal is sent by OTLP, per the OTLP exporter specification."""
-
-    endpoint: str
-    protocol: str
-    headers: tuple[tuple[str, str], ...]
-    compression: str
-    timeout: float
-    insecure: bool
-    certificate: Path | None
-    client_key: Path | None
-    client_certificate: Path | None
 
 
 class Settings(NamedTuple):
@@ -174,6 +148,22 @@ class Settings(NamedTuple):
         "2000", milliseconds, "A request slower than this is kept although the sampler dropped it"
     )
     keep_per_minute: int = _own("60", positive, "Late keeps per minute for each route or task and error type")
+    errors_per_minute: int = _own(
+        "60",
+        positive,
+        "Records with a stack per minute for one error; those beyond are counted, and told later",
+    )
+    error_groups: tuple[tuple[str, str], ...] = _own(
+        "",
+        rules,
+        "What is one error: pattern=name, of exception types or places (module.function); {attribute} in the name",
+    )
+    error_in_app: tuple[str, ...] = _own(
+        "", names, "Modules whose frames are the app's own; with - before it: whose are not"
+    )
+    expected_errors: tuple[str, ...] = _own(
+        "", names, "Exception types that are no defect when they leave a request or task: neither recorded nor counted"
+    )
     buffer_bytes: int = _own(
         "32MiB",
         bytes_size,
@@ -219,58 +209,6 @@ SETTINGS: dict[str, Setting] = {
 }
 """Every setting of one value, by its field in `Settings`."""
 
-OTLP_SETTINGS: dict[str, Setting] = {
-    "protocol": Setting(
-        "OTEL_EXPORTER_OTLP_PROTOCOL",
-        "http/protobuf",
-        choice("http/protobuf", "grpc", "http/json"),
-        "Transport of OTLP: http/protobuf, grpc (the extra `grpc`), http/json (upstream's exporter, when installed)",
-        standard=True,
-    ),
-    "endpoint": Setting(
-        "OTEL_EXPORTER_OTLP_ENDPOINT",
-        "http://localhost:4318",
-        url,
-        "Where OTLP goes; by grpc http://localhost:4317 unless set, and host:port will do",
-        standard=True,
-    ),
-    "headers": Setting("OTEL_EXPORTER_OTLP_HEADERS", "", headers, "Headers of each export", secret=True, standard=True),
-    "compression": Setting(
-        "OTEL_EXPORTER_OTLP_COMPRESSION",
-        "none",
-        choice("none", "gzip", "deflate"),
-        "Compression of exports",
-        standard=True,
-    ),
-    "timeout": Setting("OTEL_EXPORTER_OTLP_TIMEOUT", "10", seconds, "Seconds one export may take", standard=True),
-    "insecure": Setting(
-        "OTEL_EXPORTER_OTLP_INSECURE",
-        "false",
-        boolean,
-        "No TLS to a grpc endpoint that is only host:port; http:// and https:// speak for themselves",
-        standard=True,
-    ),
-    "certificate": Setting("OTEL_EXPORTER_OTLP_CERTIFICATE", "", optional_path, "Trusted certificates", standard=True),
-    "client_key": Setting(
-        "OTEL_EXPORTER_OTLP_CLIENT_KEY", "", optional_path, "The client's private key", standard=True
-    ),
-    "client_certificate": Setting(
-        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "", optional_path, "The client's certificate", standard=True
-    ),
-}
-"""OTLP settings; each may also be set per signal (`OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, ...)."""
-
-_BY_GRPC: dict[str, dict[str, Any]] = {
-    "endpoint": {"default": "http://localhost:4317", "parse": target},
-    "compression": {"parse": choice("none", "gzip")},
-}
-"""What differs where the protocol is grpc."""
-
-
-def of_signal(setting: Setting, signal: str) -> str:
-    """The variable of an OTLP setting for one signal alone."""
-    return setting.name.replace("OTLP_", f"OTLP_{signal.upper()}_", 1)
-
 
 def _shown(setting: Setting, raw: str) -> str:
     """What may be said of a value that can't be understood."""
@@ -302,7 +240,7 @@ class _Reader:
             specific = of_signal(setting, signal)
             own = bool(self.environ.get(specific, "").strip())
             by_grpc = values.get("protocol") == "grpc"
-            row = setting._replace(**_BY_GRPC.get(key, {})) if by_grpc else setting
+            row = setting._replace(**BY_GRPC.get(key, {})) if by_grpc else setting
             values[key] = self.value(row, specific if own else "")
             if key == "endpoint" and not own and not by_grpc:
                 values[key] = f"{values[key].rstrip('/')}/v1/{signal}"

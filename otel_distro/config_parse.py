@@ -65,6 +65,15 @@ def hosts(raw: str) -> tuple[str, ...]:
     return tuple(part.lower() for part in names(raw))
 
 
+def rules(raw: str) -> tuple[tuple[str, str], ...]:
+    """`pattern=name` pairs divided by commas."""
+    pairs = [part.partition("=") for part in names(raw)]
+    if not all(pattern.strip() and name.strip() for pattern, _, name in pairs):
+        message = "it takes pattern=name,pattern=name"
+        raise ValueError(message)
+    return tuple((pattern.strip(), name.strip()) for pattern, _, name in pairs)
+
+
 def choice(*allowed: str) -> Callable[[str], str]:
     """One of the given words, in any case."""
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from otel_distro import config
-from otel_distro.config import OTLP_SETTINGS, SETTINGS, SIGNALS, load
+from otel_distro.config import SETTINGS, SIGNALS, load
+from otel_distro.config_otlp import OTLP_SETTINGS
 
 VARIABLES = [setting.name for setting in (*SETTINGS.values(), *OTLP_SETTINGS.values())]
 VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))

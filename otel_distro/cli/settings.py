@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from otel_distro.cli.page import add_page_options, code, deliver, document, table
 from otel_distro.cli.terminal import say_json
-from otel_distro.config import OTLP_SETTINGS, SETTINGS
+from otel_distro.config import SETTINGS
+from otel_distro.config_otlp import OTLP_SETTINGS
 from otel_distro.config_upstream import HONOURED
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from otel_distro.config import Setting
+    from otel_distro.config_otlp import Setting
 
 HEAD = """# Settings
 

@@ -28,6 +28,7 @@ TITLES = {
     "http": "HTTP and WebSocket",
     "db": "Databases",
     "messaging": "Celery",
+    "errors": "Errors",
     "own": "The distribution's own health",
 }
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from otel_distro import config
-from otel_distro.config import OTLP_SETTINGS, SETTINGS, SIGNALS, of_signal
+from otel_distro.config import SETTINGS, SIGNALS
+from otel_distro.config_otlp import OTLP_SETTINGS, of_signal
 from otel_distro.config_upstream import HONOURED
 from otel_distro.doctor.problem import Problem
 from otel_distro.exporter.transport import shown
@@ -16,7 +17,8 @@ from otel_distro.redaction import pairs_without_secrets
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from otel_distro.config import Setting, Settings
+    from otel_distro.config import Settings
+    from otel_distro.config_otlp import Setting
 
 _OWN = "OTEL_DISTRO_"
 _MASK = "***"

@@ -8,34 +8,45 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from time import time_ns
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
 from otel_distro.context.work import current_fields
+from otel_distro.errors.exception import exception_type
+from otel_distro.errors.judge import judge
 from otel_distro.errors.stack import render
 from otel_distro.guard import rendered
 from otel_distro.record import HANDOVER, LogRecord
 from otel_distro.semconv.attributes import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, EXCEPTION_TYPE, REQUEST_ID
-from otel_distro.semconv.own import EXCEPTION_EVENT
+from otel_distro.semconv.errors import EXCEPTION_EVENT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_distro.record import Value
+
 ERROR_SEVERITY = 17
+"""From this number of the log data model on, a line is about an error."""
 _MARK = "__otel_distro_recorded__"
 _REQUEST_ID = REQUEST_ID.key
 _MAX_FRAMES = 64
 _MAX_MESSAGE = 4096
 _MAX_STACK = 32768
+_NOTHING: Mapping[str, Value] = MappingProxyType({})
 
 
 class Recorded:
     """Where an exception was recorded: a later line about it belongs there and needs no second stack."""
 
-    __slots__ = ("fields", "span_id", "trace_flags", "trace_id")
+    __slots__ = ("fields", "judged", "span_id", "trace_flags", "trace_id")
 
-    def __init__(self, trace_id: int, span_id: int, trace_flags: int, fields: Mapping[str, str]) -> None:
+    def __init__(
+        self, trace_id: int, span_id: int, trace_flags: int, fields: Mapping[str, str], *, judged: bool = True
+    ) -> None:
+        self.judged = judged
+        """Whether it was counted as an error; a line below ERROR only shows it."""
         self.trace_id = trace_id
         self.span_id = span_id
         self.trace_flags = trace_flags
@@ -72,48 +83,56 @@ def mark(error: BaseException, where: Recorded) -> None:
         return
 
 
-def exception_type(error: BaseException) -> str:
-    """Qualified name of the exception's class, as `exception.type` and `error.type`."""
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def exception_attributes(error: BaseException) -> dict[str, str]:
+def exception_attributes(error: BaseException, *, stack: bool = True) -> dict[str, Value]:
     """Type, message and stack, rendered now and truncated; whatever the exception's `__str__` does."""
-    message = rendered(lambda: str(error))
-    stack = rendered(lambda: render(error, _MAX_FRAMES))
-    return {
+    attributes: dict[str, Value] = {
         EXCEPTION_TYPE.key: exception_type(error),
-        EXCEPTION_MESSAGE.key: message[:_MAX_MESSAGE],
-        EXCEPTION_STACKTRACE.key: stack[-_MAX_STACK:],
+        EXCEPTION_MESSAGE.key: rendered(lambda: str(error))[:_MAX_MESSAGE],
     }
+    if stack:
+        attributes[EXCEPTION_STACKTRACE.key] = rendered(lambda: render(error, _MAX_FRAMES))[-_MAX_STACK:]
+    return attributes
 
 
-def record_exception(error: BaseException, scope: str) -> Recorded:
-    """Emit the one `exception` log record of this exception in the current span; nothing the second time."""
+def record_exception(
+    error: BaseException, scope: str, *, handled: bool = False, context: Mapping[str, Value] = _NOTHING
+) -> Recorded | None:
+    """Emit the one `exception` log record of this exception in the current span; nothing the second time.
+
+    None when the app's settings say that it is no defect. `context` goes with the record, below the exception's own.
+    """
     now = time_ns()
-    context = trace.get_current_span().get_span_context()
+    current = trace.get_current_span().get_span_context()
     fields = current_fields(now)
-    before = recorded(error, context.trace_id, fields)
-    if before is not None:
+    before = recorded(error, current.trace_id, fields)
+    if before is not None and before.judged:
         _LATEST.set(before)  # it may have been recorded in a thread or task, whose context ended there
         return before
-    where = Recorded(context.trace_id, context.span_id, context.trace_flags, fields)
+    judged = judge(error, handled=handled)
+    if judged.expected:
+        return None
+    where = Recorded(current.trace_id, current.span_id, current.trace_flags, fields)
     mark(error, where)
-    attributes = exception_attributes(error)
+    if judged.whole:
+        attributes = {**context, **exception_attributes(error), **judged.attributes}
+        emit(attributes, where, now, scope)
+    return where
+
+
+def emit(attributes: dict[str, Value], where: Recorded, now_ns: int, scope: str) -> None:
+    """Hand over the record of an exception."""
     HANDOVER.sink.log(
         LogRecord(
-            now,
+            now_ns,
             ERROR_SEVERITY,
             "ERROR",
             scope,
-            f"{attributes[EXCEPTION_TYPE.key]}: {attributes[EXCEPTION_MESSAGE.key]}",
+            f"{attributes[EXCEPTION_TYPE.key]!s}: {attributes[EXCEPTION_MESSAGE.key]!s}",
             attributes=attributes,
-            fields=fields,
-            trace_id=context.trace_id,
-            span_id=context.span_id,
-            trace_flags=context.trace_flags,
+            fields=where.fields,
+            trace_id=where.trace_id,
+            span_id=where.span_id,
+            trace_flags=where.trace_flags,
             event_name=EXCEPTION_EVENT.name,
         )
     )
-    return where

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import linecache
-import sys
 import traceback
 from typing import TYPE_CHECKING
 
+from otel_distro.errors.exception import GROUP
 from otel_distro.guard import rendered
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ _BARE = ("__main__", "builtins")
 _MAX_KNOWN = 2048
 _known: dict[tuple[str, int, str], str] = {}
 """Frames as text: an error that comes often passes the same places."""
-_GROUP: type[BaseException] | None = getattr(sys.modules["builtins"], "BaseExceptionGroup", None)
 
 
 def render(error: BaseException, max_frames: int) -> str:
@@ -46,7 +45,7 @@ def _chain(error: BaseException) -> list[tuple[BaseException, str]]:
 
 
 def _one(error: BaseException, max_frames: int) -> str:
-    if _GROUP is not None and isinstance(error, _GROUP):
+    if GROUP is not None and isinstance(error, GROUP):
         return "".join(traceback.format_exception(type(error), error, error.__traceback__, -max_frames, chain=False))
     last = _last(error)
     return f"{_HEAD}{_frames(error.__traceback__, max_frames)}{last}" if error.__traceback__ else last

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from otel_distro.config import Otlp
+    from otel_distro.config_otlp import Otlp
 
 _MAX_RECEIVED = 1 << 18
 """Bytes that a receiver may answer to one request, all told."""

@@ -30,7 +30,7 @@ from otel_distro.exporter.transport import (
 )
 
 if TYPE_CHECKING:
-    from otel_distro.config import Otlp
+    from otel_distro.config_otlp import Otlp
     from otel_distro.exporter.http2 import Reply
 
 _SERVICES = {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from http.client import HTTPResponse
 
-    from otel_distro.config import Otlp
+    from otel_distro.config_otlp import Otlp
 
 _RETRYABLE = frozenset({429, 502, 503, 504})
 _SUCCESS = range(200, 300)

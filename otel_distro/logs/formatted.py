@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from otel_distro.errors.record import exception_type
+from otel_distro.errors.exception import exception_type
 from otel_distro.guard import rendered
 from otel_distro.logs.event import body_key, event_text, extras
 from otel_distro.logs.value import MAX_BODY, RESERVED, add, cut

@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from time import monotonic
 from typing import TYPE_CHECKING
 
 from opentelemetry.trace import StatusCode
 
 from otel_distro.exporter.spans import span_size
 from otel_distro.semconv.attributes import ERROR_TYPE
+from otel_distro.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
     from otel_distro.pipeline.local_trace import LocalTrace
     from otel_distro.pipeline.span import Span
 
 _MAX_BUCKETS = 1000
-
-
-class TokenBucket:
-    """Allows `per_minute` late keeps a minute, and as many at once at most."""
-
-    __slots__ = ("_per_second", "_size", "_tokens", "_when")
-
-    def __init__(self, per_minute: int) -> None:
-        self._per_second = per_minute / 60
-        self._size = float(per_minute)
-        self._tokens = self._size
-        self._when = monotonic()
-
-    def take(self) -> bool:
-        """Take one token, if there is one."""
-        now = monotonic()
-        self._tokens = min(self._size, self._tokens + (now - self._when) * self._per_second)
-        self._when = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 class Decider:

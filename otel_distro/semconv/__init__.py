@@ -50,9 +50,9 @@ def __getattr__(name: str) -> Any:
     if name not in {"AREAS", "METRICS", "SPANS", "EVENTS"}:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    from otel_distro.semconv import db, http, messaging, own
+    from otel_distro.semconv import db, errors, http, messaging, own
 
-    areas = {"http": http, "db": db, "messaging": messaging, "own": own}
+    areas = {"http": http, "db": db, "messaging": messaging, "errors": errors, "own": own}
     made = {"AREAS": areas} | {
         kind: tuple(signal for area in areas.values() for signal in getattr(area, kind))
         for kind in ("METRICS", "SPANS", "EVENTS")

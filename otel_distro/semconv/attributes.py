@@ -56,6 +56,11 @@ LOG_FIELDS = (
     LogField("exception.type", EXCEPTION_TYPE.brief, "exception_type"),
     LogField("exception.message", EXCEPTION_MESSAGE.brief, "exception_message", sensitive=True),
     LogField("exception.stacktrace", EXCEPTION_STACKTRACE.brief, "stacktrace", sensitive=True),
+    LogField("issue.fingerprint", "The same for the same defect", "fingerprint"),
+    LogField("issue.title", "Type and place of the error, or its group", "issue"),
+    LogField("issue.handled", "Whether the app itself caught it", "handled"),
+    LogField("issue.in_app", "The app's own frames of the stack", "in_app"),
+    LogField("issue.suppressed", "How often it came meanwhile without a stack", "suppressed"),
     LogField(
         "otel_distro.log.format_error",
         "Why the message is the bare template: its arguments did not fit",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from otel_distro.semconv._model import DURATION_BUCKETS, Attribute, Event, Instrument, Metric
-from otel_distro.semconv.attributes import EXCEPTION
+from otel_distro.semconv._model import DURATION_BUCKETS, Attribute, Instrument, Metric
 
 SIGNAL = Attribute("otel_distro.signal", "Which signal", values=("traces", "metrics", "logs"))
 CAUSE = Attribute(
@@ -92,5 +91,4 @@ METRICS = (
     LAG,
 )
 SPANS = ()
-EXCEPTION_EVENT = Event("exception", "An exception, once, with its stack", EXCEPTION)
-EVENTS = (EXCEPTION_EVENT,)
+EVENTS = ()

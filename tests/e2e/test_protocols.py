@@ -15,7 +15,8 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from otel_distro.config import Otlp, load
+from otel_distro.config import load
+from otel_distro.config_otlp import Otlp
 from otel_distro.exporter.grpc import GrpcTransport
 from otel_distro.exporter.split import SplittingTransport
 from otel_distro.exporter.transport import Answer, HttpTransport, Result

@@ -13,7 +13,8 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 
 from otel_distro.context.identity import hashed
 from otel_distro.context.work import CURRENT
-from otel_distro.errors.record import exception_type, record_exception
+from otel_distro.errors.exception import exception_type
+from otel_distro.errors.record import record_exception
 from otel_distro.instrumentation.asgi.inbound import request_id_of
 from otel_distro.instrumentation.asgi.query import MAX_TEXT, without_secrets
 from otel_distro.instrumentation.asgi.response_headers import ADDED, identified

@@ -15,7 +15,8 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from otel_distro import config
 from otel_distro.context.carry import work_in
 from otel_distro.context.work import CURRENT, Work, current_fields
-from otel_distro.errors.record import exception_type, mark, record_exception
+from otel_distro.errors.exception import exception_type
+from otel_distro.errors.record import mark, record_exception
 from otel_distro.guard import guard
 from otel_distro.record import HANDOVER
 from otel_distro.semconv.attributes import ERROR_TYPE
@@ -120,7 +121,7 @@ class Execution:
             if RUNNING.get() is None or error is None or _expected(sender, error):
                 return
             where = record_exception(error, SCOPE)
-            if exception is not None:
+            if exception is not None and where is not None:
                 mark(exception, where)  # a stand-in when the error itself can't be pickled
 
     def postrun(self, task_id: str, task: Any, state: str | None = None, retval: Any = None, **_signal: object) -> None:

@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_distro.context.baggage import with_request_id
 from otel_distro.context.carry import HEADER, fields_out
-from otel_distro.errors.record import exception_type
+from otel_distro.errors.exception import exception_type
 from otel_distro.guard import guard
 from otel_distro.semconv.attributes import ERROR_TYPE
 from otel_distro.semconv.messaging import (

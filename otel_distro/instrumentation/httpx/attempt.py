@@ -9,7 +9,7 @@ from opentelemetry.context import _SUPPRESS_HTTP_INSTRUMENTATION_KEY, _SUPPRESS_
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from otel_distro.context.current import get_current
-from otel_distro.errors.record import exception_type
+from otel_distro.errors.exception import exception_type
 from otel_distro.instrumentation.httpx.url import DEFAULT_PORTS, recordable
 from otel_distro.semconv.attributes import ERROR_TYPE, NETWORK_PROTOCOL_VERSION, SERVER_ADDRESS, SERVER_PORT
 from otel_distro.semconv.http import FULL, METHOD, METHOD_ORIGINAL, METHODS, RESEND_COUNT, STATUS

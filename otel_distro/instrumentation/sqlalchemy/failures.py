@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otel_distro.errors.record import exception_type
+from otel_distro.errors.exception import exception_type
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
