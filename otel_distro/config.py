@@ -164,6 +164,9 @@ class Settings(NamedTuple):
     expected_errors: tuple[str, ...] = _own(
         "", names, "Exception types that are no defect when they leave a request or task: neither recorded nor counted"
     )
+    breadcrumbs: int | None = _own(
+        "30", limit, "Latest log lines, queries and calls of a request or task that go with its error; 0: none"
+    )
     buffer_bytes: int = _own(
         "32MiB",
         bytes_size,

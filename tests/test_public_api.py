@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import otel_distro
 
-PUBLIC = ["__version__", "bind", "request_id"]
+PUBLIC = ["__version__", "bind", "breadcrumb", "capture_exception", "capture_message", "request_id"]
 MOST_NAMES = 12
 
 

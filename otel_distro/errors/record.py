@@ -6,6 +6,7 @@ a module), so what is remembered holds for the request it was recorded in, not f
 
 from __future__ import annotations
 
+import sys
 from contextvars import ContextVar
 from time import time_ns
 from types import MappingProxyType
@@ -15,7 +16,6 @@ from opentelemetry import trace
 
 from otel_distro.context.work import current_fields
 from otel_distro.errors.exception import exception_type
-from otel_distro.errors.judge import judge
 from otel_distro.errors.stack import render
 from otel_distro.guard import rendered
 from otel_distro.record import HANDOVER, LogRecord
@@ -25,6 +25,7 @@ from otel_distro.semconv.errors import EXCEPTION_EVENT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from otel_distro.errors.judge import Judged
     from otel_distro.record import Value
 
 ERROR_SEVERITY = 17
@@ -94,6 +95,18 @@ def exception_attributes(error: BaseException, *, stack: bool = True) -> dict[st
     return attributes
 
 
+def error_attributes(error: BaseException, *, handled: bool) -> dict[str, Value]:
+    """What a line about an error carries: type, message, fingerprint, and the stack unless it was just told often."""
+    judged = _judge(error, handled=handled)
+    return {**exception_attributes(error, stack=judged.whole or judged.expected), **judged.attributes}
+
+
+def _judge(error: BaseException, *, handled: bool) -> Judged:
+    from otel_distro.errors.judge import judge  # with the first error: a start needs none of it
+
+    return judge(error, handled=handled)
+
+
 def record_exception(
     error: BaseException, scope: str, *, handled: bool = False, context: Mapping[str, Value] = _NOTHING
 ) -> Recorded | None:
@@ -108,7 +121,7 @@ def record_exception(
     if before is not None and before.judged:
         _LATEST.set(before)  # it may have been recorded in a thread or task, whose context ended there
         return before
-    judged = judge(error, handled=handled)
+    judged = _judge(error, handled=handled)
     if judged.expected:
         return None
     where = Recorded(current.trace_id, current.span_id, current.trace_flags, fields)
@@ -136,3 +149,10 @@ def emit(attributes: dict[str, Value], where: Recorded, now_ns: int, scope: str)
             event_name=EXCEPTION_EVENT.name,
         )
     )
+
+
+def forget() -> None:
+    """In a forked child: what its parent has suppressed, the parent tells."""
+    judge = sys.modules.get("otel_distro.errors.judge")
+    if judge is not None:
+        judge.forget()

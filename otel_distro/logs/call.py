@@ -14,8 +14,14 @@ from opentelemetry.trace.propagation import _SPAN_KEY
 from otel_distro.context.current import get_current
 from otel_distro.context.work import current_fields
 from otel_distro.errors.exception import exception_type
-from otel_distro.errors.judge import Judged, judge
-from otel_distro.errors.record import ERROR_SEVERITY, Recorded, exception_attributes, mark, recorded
+from otel_distro.errors.record import (
+    ERROR_SEVERITY,
+    Recorded,
+    error_attributes,
+    exception_attributes,
+    mark,
+    recorded,
+)
 from otel_distro.logs.value import IDS, yield_names
 from otel_distro.record import HANDOVER, Discard, Fixed
 from otel_distro.semconv.attributes import EXCEPTION_TYPE
@@ -31,8 +37,6 @@ if TYPE_CHECKING:
 _SUPPRESS_PLAIN = "suppress_instrumentation"
 _UNHANDLED = frozenset({"asyncio"})
 """Loggers that tell what nobody has caught."""
-_SHOWN = Judged({})
-"""Of an exception in a line below ERROR, which is not counted as one."""
 
 
 class _Thread(threading.local):
@@ -165,9 +169,10 @@ def _add_exception(record: LogRecord, attributes: dict[str, Value], error: BaseE
     where = recorded(error, record.trace_id, fields)
     if where is None:
         is_error = record.severity_number >= ERROR_SEVERITY
-        judged = judge(error, handled=record.scope not in _UNHANDLED) if is_error else _SHOWN
-        attributes.update(exception_attributes(error, stack=judged.whole or judged.expected))
-        attributes.update(judged.attributes)
+        if is_error:
+            attributes.update(error_attributes(error, handled=record.scope not in _UNHANDLED))
+        else:
+            attributes.update(exception_attributes(error))
         if record.export:
             ids = record.trace_id, record.span_id, record.trace_flags
             mark(error, Recorded(*ids, fields, judged=is_error))

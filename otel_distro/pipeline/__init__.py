@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, AlwaysOnExemplarF
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 
 from otel_distro.config import SIGNALS
+from otel_distro.errors.record import forget as forget_errors
 from otel_distro.exporter import Delivery
 from otel_distro.exporter.deadline import within
 from otel_distro.guard import failures
@@ -97,7 +98,7 @@ class Pipeline:
             **provider,
         )
         self.logger_provider = LoggerProvider(self.resource, self.worker)
-        self.worker.on_line = self.logger_provider.tell_line
+        self.worker.tell_lines(self.logger_provider.tell_line)
         self._health = Health(self)
         self._health.register(self.meter_provider)
 
@@ -158,6 +159,7 @@ class Pipeline:
         self.begun = False
         self.worker.console_only = False
         failures.clear()
+        forget_errors()
         self.aggregator.forget()
         self.decider.reset()
         for exporter in self.worker.outputs.exporters:

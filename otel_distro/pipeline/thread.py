@@ -13,15 +13,12 @@ from opentelemetry.trace import SpanKind
 
 from otel_distro.exporter.deadline import within
 from otel_distro.guard import guard
-from otel_distro.logs.limit import limiter
-from otel_distro.logs.severity import severity
-from otel_distro.pipeline.access import line_of
 from otel_distro.pipeline.lag import Lag
-from otel_distro.pipeline.lane import Lane
 from otel_distro.pipeline.lines import Lines
 from otel_distro.pipeline.local_trace import Mode
 from otel_distro.pipeline.overflow import RECORD_BYTES, Overflow
 from otel_distro.pipeline.pace import Pace
+from otel_distro.pipeline.projection import Projection
 from otel_distro.pipeline.shedding import Shedding
 from otel_distro.pipeline.span import Span
 from otel_distro.record import LogRecord
@@ -85,24 +82,17 @@ class Worker:
 
     def __init__(self, outputs: Outputs, aggregator: Aggregator, decider: Decider, settings: Any) -> None:
         self._aggregator = aggregator
-        self._decider = decider
         self._max_records: int = max(1024, settings.buffer_bytes // RECORD_BYTES)
         self._head = min(_MOST_UNMEASURED, self._max_records // 8)
         self.dropped: Counter[tuple[str, str]] = Counter()
         self._overflow = Overflow(settings.buffer_bytes, self.dropped)
         self._shedding = Shedding()
-        self._batch_size: int = settings.batch_size
-        self._batch_delay: float = settings.batch_delay / 1000
+        self._projection = Projection(aggregator, decider, settings, self.dropped)
         self._interval: float = settings.metric_interval / 1000
-        self._access_lines: bool = settings.access_log
-        self._least = severity(settings.log_level)
-        self._limit = limiter(settings)
         self.on_start: Callable[[], None] = _nothing
         """Called on the thread that starts the worker, once per process, before the first record is processed."""
         self.on_flush: Callable[[float], object] = _nothing
         """Called in a flush with its deadline (`monotonic()`): what others added to the providers is flushed, too."""
-        self.on_line: Callable[[LogRecord], object] = _nothing
-        """Called with each line that the thread derives, before it leaves."""
         self.pace = Pace()
         self.closed = self._console_only = False
         self.use(outputs)
@@ -113,9 +103,8 @@ class Worker:
         self.outputs = outputs
         if outputs.reader is not None:
             outputs.reader.pace = self.pace
-        self._spans = Lane("traces", outputs.spans, self._batch_size, self._batch_delay, self.dropped)
-        self._logs = Lane("logs", outputs.logs, self._batch_size, self._batch_delay, self.dropped)
         self._lines = Lines(outputs.console)
+        self._projection.use(outputs.spans, outputs.logs, self._lines.add)
 
     def reset(self) -> None:
         """Begin anew: nothing waits, nothing was counted, no thread; as a forked child must."""
@@ -131,7 +120,7 @@ class Worker:
         self._thread: Thread | None = None
         self.lag = Lag()
         self._overflow.reset(self._buffer)
-        for part in (self._spans, self._logs, self._lines):
+        for part in (self._projection, self._lines):
             part.reset()
 
     # -- called by the application's threads: no lock, no I/O but the console line of an error
@@ -181,6 +170,10 @@ class Worker:
         """Records are simply appended, unless others wait in the overflow, before them."""
         usual = self._thread is not None and not (self.closed or self.console_only or self._overflow)
         self._room = self._head if usual else 0
+
+    def tell_lines(self, on_line: Callable[[LogRecord], object]) -> None:
+        """Call this with each line that the thread derives, before it leaves."""
+        self._projection.on_line = on_line
 
     @property
     def console_only(self) -> bool:
@@ -272,7 +265,7 @@ class Worker:
                 self._drain(hurried=export)
                 self._send(everything=export)
                 self.lag.note(monotonic() - before)
-                self._shedding.look(max(self._overflow.level, self._spans.level, self._logs.level))
+                self._shedding.look(max(self._overflow.level, self._projection.level))
             if asked != self._answered:
                 with self._changed:
                     self._answered = asked
@@ -307,7 +300,7 @@ class Worker:
 
     def _process(self, count: int) -> None:
         """Process so many records; one that fails is counted, and the next ones go on."""
-        buffer = self._buffer
+        buffer, projection = self._buffer, self._projection
         if not buffer:
             self._overflow.refill(count)
         spans = logs = metrics = 0
@@ -320,53 +313,25 @@ class Worker:
                     kind = record.__class__
                     if kind is Span:
                         spans += 1
-                        self._span(record)
+                        projection.span(record)
                     elif kind is LogRecord:
                         logs += 1
-                        self._log(record)
+                        projection.log(record)
                     else:
                         metrics += 1
                         self._aggregator.measure(record)
                 record = None
             if record is not None:
                 self.dropped[_signal(record), "encode"] += 1
-        self._spans.deliver()
-        self._logs.deliver()
+        projection.deliver()
         taken = self.taken
         taken["traces"] += spans
         taken["logs"] += logs
         taken["metrics"] += metrics
 
-    def _span(self, span: Span) -> None:
-        mode = span.local.mode
-        lane = self._spans
-        if mode is _EXPORT:
-            sampled = span.sampled
-            self._aggregator.span(span, exported=sampled and bool(lane.exporters))
-            if sampled and lane.exporters:
-                lane.pending.append(span)
-        elif mode is _PRIVATE:
-            kept = self._decider.take(span)
-            self._aggregator.span(span, exported=bool(kept) and bool(lane.exporters))
-            if lane.exporters:
-                lane.pending += kept
-        else:
-            self._aggregator.span(span, exported=False)
-        if self._access_lines and mode is not _QUIET and span._kind is not _CLIENT:  # noqa: SLF001
-            line = line_of(span)
-            if line is not None and line.severity_number >= self._least:
-                self.on_line(line)
-                self._lines.add(line)
-                self._log(line)
-
-    def _log(self, record: LogRecord) -> None:
-        if record.export and self._logs.exporters:
-            self._logs.pending.append(record if self._limit is None else self._limit(record))
-
     def _send(self, *, everything: bool) -> None:
         now = monotonic()
-        self._spans.seal_if_due(now, everything=everything)
-        self._logs.seal_if_due(now, everything=everything)
+        self._projection.seal_if_due(now, everything=everything)
         if self.outputs.reader is not None and (everything or now >= self._due) and not self.console_only:
             self._due = now + self._interval
             with guard("pipeline.collect"):
@@ -375,9 +340,10 @@ class Worker:
     @property
     def waiting(self) -> dict[str, int]:
         """About how many bytes wait, by signal."""
+        waiting = self._projection.waiting
         return {
-            "traces": self._overflow.bytes + self._decider.bytes + self._spans.waiting_bytes,
-            "logs": self._logs.waiting_bytes,
+            "traces": self._overflow.bytes + waiting["traces"],
+            "logs": waiting["logs"],
             "metrics": 0 if self.outputs.reader is None else self.outputs.reader.sender.waiting_bytes,
         }
 

@@ -24,6 +24,7 @@ BREADCRUMBS = Attribute(
     "What the request or task did before: its latest log lines, queries and calls, as a JSON list",
     sensitive=True,
 )
+CATEGORY = Attribute("breadcrumb.category", "What kind of step the app named")
 ATTRIBUTES = (FINGERPRINT, TITLE, HANDLED, FRAMES, SUPPRESSED, BREADCRUMBS)
 
 SCOPE = "otel_distro"
@@ -37,5 +38,7 @@ ERRORS = Metric(
 METRICS = (ERRORS,)
 SPANS = ()
 EXCEPTION_EVENT = Event("exception", "An exception, once, with its stack", (*EXCEPTION, *ATTRIBUTES))
-BREADCRUMB_EVENT = Event("breadcrumb", "A step that the app named; kept for an error that may follow, never sent")
-EVENTS = (EXCEPTION_EVENT,)
+BREADCRUMB_EVENT = Event(
+    "breadcrumb", "A step that the app named; kept for an error that may follow, never sent by itself", (CATEGORY,)
+)
+EVENTS = (EXCEPTION_EVENT, BREADCRUMB_EVENT)
