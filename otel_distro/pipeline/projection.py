@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _CLIENT = SpanKind.CLIENT
 _EXPORT, _PRIVATE, _QUIET = Mode.EXPORT, Mode.PRIVATE, Mode.QUIET
-_ERROR = 17
+_ERROR, _SAMPLED = 17, 1
 _FINGERPRINT, _STACK = FINGERPRINT.key, EXCEPTION_STACKTRACE.key
 
 
@@ -63,16 +63,16 @@ class Projection:
         self._spans.reset()
         self._logs.reset()
         if self._trail is not None:
-            self._trail.reset()
+            self._trail.clear()
 
     def span(self, span: Span) -> None:
         """An ended span."""
         mode = span.local.mode
         lane = self._spans
         if mode is _EXPORT:
-            sampled = span.sampled
-            self._aggregator.span(span, exported=sampled and bool(lane.exporters))
-            if sampled and lane.exporters:
+            exported = bool(span.flags & _SAMPLED and lane.exporters)
+            self._aggregator.span(span, exported=exported)
+            if exported:
                 lane.pending.append(span)
         elif mode is _PRIVATE:
             kept = self._decider.take(span)
@@ -83,19 +83,19 @@ class Projection:
             self._aggregator.span(span, exported=False)
         if self._access_lines and mode is not _QUIET and span._kind is not _CLIENT:  # noqa: SLF001 - the record's field
             self._tell(span)
-        trail = self._trail
-        if trail is not None:
+        if self._trail is not None:
             if span.is_root:
-                trail.ended(span.trace_id)
+                self._trail.pop(span.trace_id, None)
             else:
-                trail.note(span.trace_id, span)
+                self._trail[span.trace_id].append(span)
 
     def _tell(self, span: Span) -> None:
         line = line_of(span)
         if line is not None and line.severity_number >= self._least:
             self.on_line(line)
             self._print(line)
-            self._keep(line)
+            if self._logs.exporters:
+                self._logs.pending.append(line if self._limit is None else self._limit(line))
 
     def log(self, record: LogRecord) -> None:
         """A log record."""
@@ -103,10 +103,7 @@ class Projection:
         if trail is not None and record.trace_id:
             if record.severity_number >= _ERROR:
                 _add_trail(record, trail)
-            trail.note(record.trace_id, record)
-        self._keep(record)
-
-    def _keep(self, record: LogRecord) -> None:
+            trail[record.trace_id].append(record)
         if record.export and self._logs.exporters:
             self._logs.pending.append(record if self._limit is None else self._limit(record))
 

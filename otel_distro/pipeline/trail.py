@@ -21,38 +21,29 @@ _MAX_BYTES = 8192
 _CLIENT = SpanKind.CLIENT
 
 
-class Trail:
-    """Refers to records that left anyway: the last `most` of each trace, of the 512 traces that came last.
+class Trail(dict[int, "deque[Any]"]):
+    """Records that left anyway, by trace: the last `most` of each, of the 512 traces that came last.
 
-    The pipeline's thread only. Nothing is rendered unless there is an error.
+    The pipeline's thread only. To note a step is `trail[trace_id].append(record)`, and nothing is rendered unless there
+    is an error.
     """
 
-    __slots__ = ("_most", "_steps")
+    __slots__ = ("_most",)
 
     def __init__(self, most: int) -> None:
+        super().__init__()
         self._most = most
-        self._steps: dict[int, deque[Any]] = {}
 
-    def reset(self) -> None:
-        """Begin anew, as a forked child must."""
-        self._steps = {}
-
-    def note(self, trace_id: int, record: LogRecord | Span) -> None:
-        """A step of this trace."""
-        steps = self._steps.get(trace_id)
-        if steps is None:
-            if len(self._steps) >= _MAX_TRACES:
-                del self._steps[next(iter(self._steps))]
-            steps = self._steps[trace_id] = deque(maxlen=self._most)
-        steps.append(record)
-
-    def ended(self, trace_id: int) -> None:
-        """The local trace is over."""
-        self._steps.pop(trace_id, None)
+    def __missing__(self, trace_id: int) -> deque[Any]:
+        """The first step of a trace."""
+        if len(self) >= _MAX_TRACES:
+            del self[next(iter(self))]
+        steps = self[trace_id] = deque(maxlen=self._most)
+        return steps
 
     def before(self, error: LogRecord) -> str:
         """What came before an error, as a JSON list, the latest last; empty when nothing did."""
-        steps = self._steps.get(error.trace_id, ())
+        steps = self.get(error.trace_id, ())
         told: list[str] = []
         size = 2
         for step in reversed(steps):

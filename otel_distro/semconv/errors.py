@@ -41,4 +41,4 @@ EXCEPTION_EVENT = Event("exception", "An exception, once, with its stack", (*EXC
 BREADCRUMB_EVENT = Event(
     "breadcrumb", "A step that the app named; kept for an error that may follow, never sent by itself", (CATEGORY,)
 )
-EVENTS = (EXCEPTION_EVENT, BREADCRUMB_EVENT)
+EVENTS = (EXCEPTION_EVENT,)

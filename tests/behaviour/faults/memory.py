@@ -7,7 +7,7 @@ from functools import _lru_cache_wrapper
 from typing import Any
 
 from otel_distro.context import work
-from otel_distro.errors import stack
+from otel_distro.errors import record, stack
 from otel_distro.headers import HeaderCapture
 from otel_distro.instrumentation.asgi.inbound import Inbound
 from otel_distro.instrumentation.logging import stdlib
@@ -24,6 +24,7 @@ class Memory:
 
     def forget(self) -> None:
         """Remember nothing."""
+        record.forget()
         stack._known.clear()
         stdlib._places.clear()
         work._identity.pseudonym = work._identity._load
