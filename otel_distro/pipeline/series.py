@@ -33,12 +33,11 @@ def tell_overflow(name: str, limit: int, counts: Mapping[str, int]) -> None:
 class Series:
     """One time series: count, sum and buckets since its start; exemplars of the interval by bucket."""
 
-    __slots__ = ("counts", "exemplars", "high", "low", "overflow", "started_ns", "total", "value")
+    __slots__ = ("counts", "exemplars", "high", "low", "overflow", "started_ns", "total")
 
     def __init__(self, buckets: int, started_ns: int) -> None:
         self.counts = [0] * (buckets + 1)
         self.total = 0.0
-        self.value = 0
         self.low = float("inf")
         self.high = float("-inf")
         self.started_ns = started_ns
@@ -46,11 +45,15 @@ class Series:
         self.overflow = False
         """Whether it takes what is beyond the cardinality limit."""
 
+    @property
+    def value(self) -> int:
+        """How many values were counted."""
+        return sum(self.counts)
+
     def add(self, value: float, bounds: tuple[float, ...]) -> int:
         """Count a value; returns the bucket it fell in."""
         bucket = bisect_left(bounds, value)
         self.counts[bucket] += 1
-        self.value += 1
         self.total += value
         if value < self.low:  # noqa: PLR1730 - a call of min() costs more than all of the rest
             self.low = value

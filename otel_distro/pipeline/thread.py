@@ -46,7 +46,7 @@ _LAST_TRY_MILLIS = 200
 _SPILL_MILLIS = 300
 """Of a shutdown's time, what is kept for putting on disk what could not be sent."""
 _CLIENT = SpanKind.CLIENT
-_CHUNK = 8
+_CHUNK = 16
 """Records between two looks at the clock."""
 _EXPORT, _PRIVATE, _MEASURE, _QUIET = Mode.EXPORT, Mode.PRIVATE, Mode.MEASURE, Mode.QUIET
 
@@ -304,12 +304,12 @@ class Worker:
         if not buffer:
             self._overflow.refill(count)
         spans = logs = metrics = 0
-        while count and buffer:
-            record: Any = None
+        turns = iter(range(min(count, len(buffer))))
+        failed, record = True, None
+        while failed:
             with guard("pipeline.process"):
-                while count and buffer:
+                for _ in turns:
                     record = buffer.popleft()
-                    count -= 1
                     kind = record.__class__
                     if kind is Span:
                         spans += 1
@@ -320,8 +320,8 @@ class Worker:
                     else:
                         metrics += 1
                         self._aggregator.measure(record)
-                record = None
-            if record is not None:
+                failed = False
+            if failed:
                 self.dropped[_signal(record), "encode"] += 1
         projection.deliver()
         taken = self.taken
