@@ -40,6 +40,7 @@ class Shop:
                 "OTEL_EXPORTER_OTLP_ENDPOINT": server.url,
                 "OTEL_DISTRO_LOG_FORMAT": "json",
                 "OTEL_DISTRO_NATIVE": native,
+                "OTEL_DISTRO_SPOOL_MAX_BYTES": "0",
             }
         )
         self._before = config.use(settings), HANDOVER.sink
@@ -101,7 +102,7 @@ class Shop:
         """All is as before."""
         for instrumentor in self._instrumentors:
             instrumentor.uninstrument()
-        self.worker.closed = True
+        self.worker.shutdown(10_000)  # or its threads would send to whoever has the server's port next
         HANDOVER.sink = self._before[1]
         config.use(self._before[0])
         self.engine.dispose()
