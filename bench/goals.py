@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import ge, le, lt
 from typing import Any
 
 Details = dict[str, Any]
@@ -29,14 +30,14 @@ class Figure:
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure of one part of the results; it is met when the value is no more (`at_least`: no less) than the limit."""
+    """A figure of one part of the results; it is met when the value stands so to the limit: usually, is no more."""
 
     name: str
     part: str
     text: str
     limit: float
     figure: Callable[[Details], Figure]
-    at_least: bool = False
+    meets: Callable[[float, float], bool] = le
 
     def row(self, details: Details) -> list[str]:
         """Its line of the table; a part that was never measured, or lacks a variant, says so."""
@@ -47,7 +48,7 @@ class Goal:
             found = None
         if part is None or found is None:
             return [self.name, self.text, _NOT_MEASURED, "no", ""]
-        met = found.value >= self.limit if self.at_least else found.value <= self.limit
+        met = self.meets(found.value, self.limit)
         doubts = self._doubts(part)
         said = "; ".join([found.words, *doubts])
         return [self.name, self.text, said, "yes" if met and not doubts else "**no**", part["machine"]["at"]]
@@ -167,15 +168,15 @@ GOALS = (
         "at least 0.9",
         0.9,
         _throughput,
-        at_least=True,
+        ge,
     ),
     Goal("p99 at 60 % of bare's capacity", "openloop", "at most 1.3 times bare's", 1.3, _p99),
     Goal("p99.9 of the pipeline's slices", "openloop", "at most 1 ms of CPU", 1.0, _slices),
     Goal("memory over bare", "memory", "at most 20 MB", 20, _memory("over_bare_mb")),
-    Goal("memory's rise over the last requests", "memory", "below 1 MB", 1, _memory("slope_mb")),
+    Goal("memory's rise over the last requests", "memory", "below 1 MB", 1, _memory("slope_mb"), lt),
     Goal("start to the first answer, CPU over bare", "startup", "at most 0.25 s", 0.25, _start),
-    Goal("the same against upstream's", "startup", "less", 0, _start_against_upstream),
-    Goal("`import otel_distro`, CPU", "startup", "below 30 ms", 0.03, _import),
+    Goal("the same against upstream's", "startup", "less", 0, _start_against_upstream, lt),
+    Goal("`import otel_distro`, CPU", "startup", "below 30 ms", 0.03, _import, lt),
     Goal("a minute without a collector: CPU", "down", "within 5 %", 1.05, _down("cpu_ratio")),
     Goal("a minute without a collector: p99", "down", "within 15 %", 1.15, _down("p99_ratio")),
 )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bench import report
+from bench.goals import GOALS
 
 LINE = {"over_pct": 9.0, "over_pct_low": 7.0, "over_pct_high": 11.0, "path_us": 120.0, "thread_us": 60.0}
 CERTAINTY = {
@@ -142,6 +143,20 @@ def test_a_short_run_is_no_record(folder: Path, capsys: pytest.CaptureFixture[st
         report.PAGE.read_text("utf-8"),
     ) == before
     assert "NOT RECORDED: paired too short: 3 rounds" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(("cpu", "met"), [(0.0299, "yes"), (0.03, "**no**")], ids=["less", "as much"])
+def test_a_goal_that_says_below_is_not_met_by_as_much(cpu: float, met: str) -> None:
+    """The import has to take less than 30 ms."""
+    goal = next(goal for goal in GOALS if goal.text == "below 30 ms")
+    part = {"lines": {}, "rounds": 9, "import_cpu_s": cpu, "machine": {"at": "today"}}
+    assert goal.row({"startup": part})[3] == met
+
+
+def test_each_goal_is_as_strict_as_its_text() -> None:
+    """`below` and `less` exclude the limit itself; `at most`, `at least` and `within` include it."""
+    for goal in GOALS:
+        assert goal.meets(goal.limit, goal.limit) == (goal.text.split()[0] not in {"below", "less"}), goal.name
 
 
 def test_the_page_shows_the_results_on_record() -> None:
