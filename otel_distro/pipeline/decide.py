@@ -12,10 +12,13 @@ from otel_distro.semconv.attributes import ERROR_TYPE
 from otel_distro.token_bucket import TokenBucket
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from otel_distro.pipeline.local_trace import LocalTrace
     from otel_distro.pipeline.span import Span
 
 _MAX_BUCKETS = 1000
+_NOTHING: tuple[Span, ...] = ()
 
 
 class Decider:
@@ -41,21 +44,21 @@ class Decider:
         """How full the budget of what waits is, from 0 to 1."""
         return self.bytes / max(1, self._max_bytes)
 
-    def take(self, span: Span) -> list[Span]:
+    def take(self, span: Span) -> Sequence[Span]:
         """An ended span of a head-dropped local trace: what is now to be exported, this one last."""
         local = span.local
-        if local.verdict is None and not span.is_root:
-            self._hold(local, span)
-            return []
         cause = "sampled"
         if local.verdict is None:
+            if not span.is_root:
+                self._hold(local, span)
+                return _NOTHING
             cause = self._cause_to_drop(span)
             local.verdict = not cause
-        released = self._release(local)
+        released = _NOTHING if local.waiting is None else self._release(local)
         if local.verdict:
             return [*released, span]
         self.dropped[cause] += len(released) + 1
-        return []
+        return _NOTHING
 
     def _hold(self, local: LocalTrace, span: Span) -> None:
         if local.waiting is None:
@@ -79,11 +82,10 @@ class Decider:
 
     def _cause_to_drop(self, root: Span) -> str:
         """Empty when the root's outcome is a reason to keep (it failed, or was slow) and its token bucket allows it."""
-        failed = root.status.status_code is StatusCode.ERROR
-        slow = root.duration_ns >= self._slow_ns
-        if not failed and not slow:
+        failed = root.has_more and root._status.status_code is StatusCode.ERROR  # noqa: SLF001 - the record's fields
+        if not failed and root.duration_ns < self._slow_ns:
             return "sampled"
-        key = (root.name, str(root._attributes.get(ERROR_TYPE.key, "")))  # noqa: SLF001 - not the property that copies
+        key = (root._name, str(root._attributes.get(ERROR_TYPE.key, "")))  # noqa: SLF001
         bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= _MAX_BUCKETS:

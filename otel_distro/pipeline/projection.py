@@ -77,7 +77,7 @@ class Projection:
         elif mode is _PRIVATE:
             kept = self._decider.take(span)
             self._aggregator.span(span, exported=bool(kept) and bool(lane.exporters))
-            if lane.exporters:
+            if kept and lane.exporters:
                 lane.pending += kept
         else:
             self._aggregator.span(span, exported=False)

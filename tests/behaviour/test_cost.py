@@ -6,6 +6,7 @@ import gc
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from opentelemetry.sdk.metrics import MeterProvider
@@ -87,6 +88,23 @@ async def test_bytecodes_of_the_thread_with_native_encoders(shop: Shop) -> None:
     counted = await on_the_thread(shop)
     bound = NATIVE_THREAD if is_active() else THREAD
     assert bound / 2 < counted.total / REQUESTS < bound, counted.table(REQUESTS)
+
+
+async def test_bytecodes_of_a_request_that_is_sampled_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose spans are dropped by a ratio costs no more than one whose spans leave, on either thread."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "otel_distro_ratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0")
+    with OtlpServer().running() as server, closing(Shop(server)) as dropping:
+        await warm_and_counted(dropping)
+        before = dropping.pipeline.decider.dropped["sampled"]
+        with Bytecodes() as path:
+            await dropping.requests(REQUESTS, first=1000)
+        with Bytecodes() as thread:
+            dropping.settle()
+        assert dropping.pipeline.decider.dropped["sampled"] - before == 3 * REQUESTS
+    bound = NATIVE_THREAD if is_active() else THREAD
+    assert PATH / 2 < path.total / REQUESTS < PATH, path.table(REQUESTS)
+    assert bound / 2 < thread.total / REQUESTS < bound, thread.table(REQUESTS)
 
 
 async def on_the_thread(shop: Shop) -> Bytecodes:
