@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from tests.conformance.suites import Suite
 
 REPLACEMENT = Path(__file__).parent / "replacement"
+PLUGIN = Path(__file__).parent / "plugin"
 LONGEST = 110
 _KINDS = ("skipped", "passed", "failed")
 _FLEETING = re.compile(r"0x[0-9a-f]+|[0-9a-f]{12,}|id='\d+'|\d{5,}|\d+\.\d{3,}")
 """What is another in each run: addresses, ids, times."""
 _OPTIONS = (
     *("-q", "-c", os.devnull, "-o", "junit_family=xunit1", "--tb=no"),  # the report has what a failure says
+    *("-p", "looked_at"),
     *("-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:hypothesispytest"),
 )
 _PROGRAMS = Path(sys.executable).parent
@@ -36,6 +38,8 @@ class Outcome(NamedTuple):
     kind: str
     said: str = ""
     node: str = ""
+    metrics: int = 0
+    """How many metrics it looked at."""
 
 
 def outcomes(suite: Suite, *, ours: bool, only: Sequence[str] = ()) -> dict[str, Outcome]:
@@ -60,7 +64,7 @@ def environment(suite: Suite, *, ours: bool) -> dict[str, str]:
     """The environment in which the suite runs, and what it starts."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "PYTEST_", "COV_"))}
     kept["PYTHONHASHSEED"] = "0"  # the order of sets is in what tests say
-    paths = [str(libraries_of(suite)), str(ROOT)]
+    paths = [str(PLUGIN), str(libraries_of(suite)), str(ROOT)]
     if ours and suite.instrumented:
         kept |= {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
         kept["OTEL_DISTRO_BAGGAGE_HOSTS"] = "*"  # as upstream: the API's suite injects without naming a host
@@ -89,7 +93,8 @@ def _outcome(case: ET.Element) -> Outcome:
             break
         if child.tag == "skipped":
             kind, said = "skipped", child.get("message") or ""
-    return Outcome(kind, _beginning(said), _node(case))
+    metrics = case.find("properties/property[@name='metrics']")
+    return Outcome(kind, _beginning(said), _node(case), 0 if metrics is None else int(metrics.get("value", 0)))
 
 
 def _node(case: ET.Element) -> str:

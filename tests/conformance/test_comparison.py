@@ -7,13 +7,14 @@ from types import SimpleNamespace
 import pytest
 
 from tests.conformance import listing
-from tests.conformance.comparison import Comparison
+from tests.conformance.comparison import BLIND, Comparison
 from tests.conformance.listing import Difference, listed, write
 from tests.conformance.run import Outcome
 from tests.conformance.suites import SUITES
 from tests.conftest import TRIED_AGAIN, pytest_terminal_summary
 
 PASSED, FAILED = Outcome("passed"), Outcome("failed", "AssertionError: 1 != 2")
+SEEING = Outcome("passed", metrics=4)
 KNOWN = Difference("current-names", "AssertionError: 1 != 2")
 
 
@@ -32,11 +33,21 @@ def compared(theirs: Outcome, ours: Outcome, known: Difference | None = None) ->
         (compared(FAILED, FAILED), True),
         (compared(FAILED, PASSED), True),
         (compared(PASSED, FAILED, Difference("unsteady", "by chance")), False),
+        (compared(SEEING, PASSED), True),
+        (compared(SEEING, PASSED, Difference("derived-metrics", BLIND)), False),
+        (compared(SEEING, SEEING), False),
+        (compared(PASSED, SEEING), False),
     ],
-    ids=["same", "listed", "new", "otherwise", "no longer", "upstream fails", "ours passes alone", "unsteady"],
+    ids=[
+        *("same", "listed", "new", "otherwise", "no longer", "upstream fails", "ours passes alone", "unsteady"),
+        *("blind", "listed as blind", "both see metrics", "ours sees more"),
+    ],
 )
 def test_surprises(found: Comparison, surprising: bool) -> None:
-    """A new difference, a listed one that fails otherwise or not at all, and a failure of upstream's are surprises."""
+    """A new difference, a listed one that ends otherwise or as upstream's, and a failure of upstream's are surprises.
+
+    So is a test that passes because it finds no metric where it finds some under upstream's.
+    """
     assert bool(found.surprising) is surprising
 
 
