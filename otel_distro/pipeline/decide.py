@@ -54,36 +54,37 @@ class Decider:
                 return _NOTHING
             cause = self._cause_to_drop(span)
             local.verdict = not cause
-        released = _NOTHING if local.waiting is None else self._release(local)
+        waiting = local.waiting
+        if waiting is not None:
+            self._release(local)
         if local.verdict:
-            return [*released, span]
-        self.dropped[cause] += len(released) + 1
+            return [span] if waiting is None else [*waiting, span]
+        self.dropped[cause] += 1 if waiting is None else len(waiting) + 1
         return _NOTHING
 
     def _hold(self, local: LocalTrace, span: Span) -> None:
-        if local.waiting is None:
-            local.waiting = []
-            self._waiting[local] = None
         size = span_size(span)
-        local.waiting.append(span)
-        local.waiting_bytes += size
+        if local.waiting is None:
+            local.waiting, local.waiting_bytes = [span], size
+            self._waiting[local] = None
+        else:
+            local.waiting.append(span)
+            local.waiting_bytes += size
         self.bytes += size
         while self.bytes > self._max_bytes:
-            self.dropped["undecided_budget"] += len(self._release(next(iter(self._waiting))))
+            oldest = next(iter(self._waiting))
+            self.dropped["undecided_budget"] += len(oldest.waiting or ())
+            self._release(oldest)
 
-    def _release(self, local: LocalTrace) -> list[Span]:
-        released = local.waiting or []
-        if local.waiting is not None:
-            local.waiting = None
-            self.bytes -= local.waiting_bytes
-            local.waiting_bytes = 0
-            self._waiting.pop(local, None)
-        return released
+    def _release(self, local: LocalTrace) -> None:
+        local.waiting = None
+        self.bytes -= local.waiting_bytes
+        self._waiting.pop(local, None)
 
     def _cause_to_drop(self, root: Span) -> str:
         """Empty when the root's outcome is a reason to keep (it failed, or was slow) and its token bucket allows it."""
         failed = root.has_more and root._status.status_code is StatusCode.ERROR  # noqa: SLF001 - the record's fields
-        if not failed and root.duration_ns < self._slow_ns:
+        if not failed and (root._end_time or 0) - root._start_time < self._slow_ns:  # noqa: SLF001
             return "sampled"
         key = (root._name, str(root._attributes.get(ERROR_TYPE.key, "")))  # noqa: SLF001
         bucket = self._buckets.get(key)

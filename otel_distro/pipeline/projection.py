@@ -76,8 +76,9 @@ class Projection:
                 lane.pending.append(span)
         elif mode is _PRIVATE:
             kept = self._decider.take(span)
-            self._aggregator.span(span, exported=bool(kept) and bool(lane.exporters))
-            if kept and lane.exporters:
+            exported = bool(kept and lane.exporters)
+            self._aggregator.span(span, exported=exported)
+            if exported:
                 lane.pending += kept
         else:
             self._aggregator.span(span, exported=False)

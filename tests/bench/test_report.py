@@ -137,11 +137,7 @@ def test_a_short_run_is_no_record(folder: Path, capsys: pytest.CaptureFixture[st
     files = (report.DETAILS, report.LATEST, report.PAGE)
     before = [path.read_text("utf-8") for path in files]
     report.write("paired", {"ours": {**LINE, "over_pct": 1.0}}, {**WHOLE, "rounds": 3})
-    assert (
-        report.DETAILS.read_text("utf-8"),
-        report.LATEST.read_text("utf-8"),
-        report.PAGE.read_text("utf-8"),
-    ) == before
+    assert [path.read_text("utf-8") for path in files] == before
     assert "NOT RECORDED: paired too short: 3 rounds" in "".join(capsys.readouterr())
 
 
