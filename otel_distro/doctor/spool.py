@@ -52,7 +52,8 @@ def spool_state(settings: Settings) -> SpoolState:
 
 
 def _waiting(signal: str, directory: Path, destination: Path) -> Waiting:
-    files: list[File] = [file for path in directory.glob(f"{signal}-*/*") for file in folder.files(path)]
+    found: Iterator[File] = (file for path in directory.glob(f"{signal}-*/*") for file in folder.files(path))
+    files = [file for file in found if file.path.suffix != folder.KEEPS]
     oldest = min((file.created for file in files), default=0.0)
     other = sum(file.size for file in files if file.path.parent.parent != destination)
     age = round(time() - oldest, 1) if oldest else 0.0

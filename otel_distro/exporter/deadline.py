@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from threading import Thread
 from time import monotonic
@@ -26,6 +27,15 @@ def within(deadline: float, calls: dict[str, Callable[[], object]]) -> bool:
         if thread is not None:
             thread.join(max(0.0, deadline - monotonic()))
     return len(done) == len(calls) and all(done.values())
+
+
+def background(name: str, run: Callable[[], object]) -> Thread | None:
+    """A thread that does this; None where the interpreter ends and makes no more threads (Python 3.12)."""
+    thread = Thread(target=run, name=name, daemon=True)
+    with suppress(RuntimeError):
+        thread.start()
+        return thread
+    return None
 
 
 def _started(run: Callable[[], None]) -> Thread | None:

@@ -9,7 +9,7 @@ import fcntl
 import os
 import stat
 from contextlib import suppress
-from errno import EBUSY
+from errno import EBUSY, ENOSPC
 from secrets import token_hex
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 WAITS = ".otlp"
 LEAVES = ".sending"
 """The suffix of a file that its holder is sending: nobody else drops it for room."""
+KEEPS = ".kept"
+"""The suffix of what its holder leaves only if it is killed."""
 _LOCK = "lock"
 _TRIES = 3
 
@@ -86,12 +88,30 @@ def private(path: Path) -> None:
         raise PermissionError(f"{path} is not a directory of this user with mode 0700")
 
 
+def create(folder: Folder, number: int, suffix: str, created: float) -> File:
+    """A new file; files sort by time and number."""
+    file = File(folder.path / f"{int(created * 1000):013d}-{number:06d}{suffix}", 0)
+    file.path.touch(mode=0o600, exist_ok=False)
+    return file
+
+
+def append(file: File, data: bytes) -> None:
+    """All or nothing, as far as the disk lets us."""
+    descriptor = os.open(file.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        if os.write(descriptor, data) < len(data):
+            os.ftruncate(descriptor, file.size)
+            raise OSError(ENOSPC, os.strerror(ENOSPC))
+    finally:
+        os.close(descriptor)
+
+
 def files(path: Path) -> list[File]:
     """The files in a process's folder; none when it is gone, or another user's."""
     with suppress(OSError), os.scandir(path) as entries:
         return [
             File(path / entry.name, entry.stat(follow_symlinks=False).st_size)
             for entry in entries
-            if entry.name.endswith((WAITS, LEAVES))
+            if entry.name.endswith((WAITS, LEAVES, KEEPS))
         ]
     return []

@@ -60,6 +60,12 @@ class ZeroPoints:
         """From now on this process is the instance that its series belong to."""
         self._exported_ns = now_ns
 
+    def copy(self) -> ZeroPoints:
+        """To be asked for what may never be sent."""
+        made = ZeroPoints()
+        made._seen, made._exported_ns, made._latest_ns = set(self._seen), self._exported_ns, self._latest_ns
+        return made
+
     def exported(self) -> None:
         """All points of one export were asked for."""
         self._exported_ns = self._latest_ns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import time_ns
+from time import time, time_ns
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.metrics import (
@@ -17,6 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_distro.exporter import batch
 from otel_distro.exporter.backlog import Batch
+from otel_distro.exporter.frame import Frame
 from otel_distro.exporter.logs import encode_log
 from otel_distro.exporter.metrics import ZeroPoints, at_once, encode_metrics
 from otel_distro.exporter.spans import encode_span
@@ -145,6 +146,10 @@ _TEMPORALITY: dict[str, dict[type, AggregationTemporality]] = {
 }
 
 
+def _nothing() -> None:
+    """Nothing is counted."""
+
+
 class OtlpReader(MetricReader):
     """A push reader without a thread of its own: the pipeline thread calls `collect` when it is time."""
 
@@ -153,6 +158,9 @@ class OtlpReader(MetricReader):
         self.sender = sender
         self.pace: Callable[[], object] = at_once
         """Called before each point is encoded."""
+        self.so_far: Callable[[], MetricsData | None] = _nothing
+        """What was counted, without consequences for what is collected next."""
+        self._cumulative = not _TEMPORALITY[temporality]
         self._zeros = ZeroPoints()
 
     def begin(self) -> None:
@@ -164,6 +172,19 @@ class OtlpReader(MetricReader):
         """Begin anew in a forked child."""
         self.sender.reset()
         self._zeros = ZeroPoints()
+
+    def checkpoint(self) -> None:
+        """Put on disk what was counted so far: sent by another process, should this one be killed.
+
+        Only cumulative values: what was exported meanwhile, too, is the same again, and summed by nobody.
+        """
+        spool = self.sender.spool
+        if spool is None or not spool.limits.max_bytes or not self._cumulative:
+            return
+        data = self.so_far()
+        if data is not None:
+            payload, points = encode_metrics(data, self._zeros.copy(), self.pace)
+            self.sender.keep(Frame(payload, points, time()))
 
     def _receive_metrics(
         self,

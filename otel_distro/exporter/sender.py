@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
-from threading import Condition, Thread
+from functools import partial
+from threading import Condition
 from time import monotonic, time
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY, attach, set_val
 
 from otel_distro.exporter import Delivery
 from otel_distro.exporter.backlog import Backlog, Batch
-from otel_distro.exporter.deadline import within
+from otel_distro.exporter.deadline import background, within
 from otel_distro.exporter.frame import Frame
 from otel_distro.exporter.outage import Outage
 from otel_distro.exporter.transport import Answer, Result, lost
@@ -21,6 +21,8 @@ from otel_distro.record import HANDOVER, Measurement
 from otel_distro.semconv.own import EXPORT_DURATION
 
 if TYPE_CHECKING:
+    from threading import Thread
+
     from otel_distro.exporter.spool import Spool
     from otel_distro.exporter.transport import Transport
 
@@ -93,9 +95,18 @@ class Sender:
     def begin(self) -> None:
         """The process begins to record: send what others left on disk, with or without batches of its own."""
         if self.spool is not None and self.spool.exists:
-            with self._changed:
-                if self._thread is None and not self._closing:
-                    self._start()
+            self._wake()
+
+    def keep(self, frame: Frame) -> None:
+        """Put this on disk for the case that the process is killed; the next one, or an export, takes its place."""
+        if self.spool is not None:
+            self.spool.keep(frame)
+            self._wake()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._start()
+            self._changed.notify_all()
 
     @property
     def delivery(self) -> Delivery:
@@ -113,26 +124,20 @@ class Sender:
                 self._drop(0, "shutdown")
             while self._queue.bytes > self._max_bytes and len(self._queue) > 1 + self._held:
                 self._drop(self._held, "queue_full")
-            if self._thread is None and not self._closing:
-                self._start()
+            self._start()
             if monotonic() - self._since > _SLOW_SECONDS:
                 self._start_aside()
             self._changed.notify_all()
 
     def _start(self) -> None:
-        thread = Thread(target=self._run, name=f"otel-distro-{self.signal}", daemon=True)
-        with suppress(RuntimeError):  # the interpreter ends (from Python 3.12 on): the last flush sends by itself
-            thread.start()
-            self._thread = thread
+        if self._thread is None and not self._closing:  # where there are no threads, the last flush sends by itself
+            self._thread = background(f"otel-distro-{self.signal}", self._run)
 
     def _start_aside(self) -> None:
         spool = self.spool
         if spool is not None and spool.limits.max_bytes and not (self._aside or self._in_order or spool.failure):
             name = f"otel-distro-{self.signal}-spool"
-            thread = Thread(target=self._put_aside, args=(self._since,), name=name, daemon=True)
-            with suppress(RuntimeError):  # the interpreter ends
-                thread.start()
-                self._aside = True
+            self._aside = background(name, partial(self._put_aside, self._since)) is not None
 
     @property
     def _held(self) -> int:
@@ -279,7 +284,8 @@ class Sender:
             elif frame is not None:
                 batch = Batch(frame.payload, frame.items, len(frame.payload), frame.created)
             elif self._queue and not (self._in_order and self._waits_on_disk):
-                batch = self._taken = self._first_young()
+                self._forget_old()
+                batch = self._taken = self._queue[0] if self._queue else None
             self._busy = batch is not None
             self._since = monotonic() if self._busy else _NOT_SENDING
             self._changed.notify_all()
@@ -297,14 +303,9 @@ class Sender:
             spool.rest()
         return None
 
-    def _first_young(self) -> Batch | None:
-        """The oldest batch in memory that the stores may still take."""
-        while self._queue:
-            batch = self._queue[0]
-            if self.spool is None or batch.created > time() - self.spool.limits.max_age:
-                return batch
+    def _forget_old(self) -> None:
+        while self.spool is not None and self._queue and self._queue[0].created <= time() - self.spool.limits.max_age:
             self._drop(0, "too_old")
-        return None
 
     def _remaining(self) -> float:
         left = self._hurry - monotonic()
@@ -327,14 +328,16 @@ class Sender:
                 missing = lost(answer, batch.items)
                 self.dropped.update(missing)
                 self._delivered += batch.items - sum(missing.values())
-        if self.spool is not None and not in_memory:
+        if self.spool is not None:
             with guard(f"spool.{self.signal}"):
-                self.spool.done()
+                self.spool.covered(batch.created) if in_memory else self.spool.done()
 
     def _spill(self) -> bool:
         """Put on disk what is in memory; False when it has to wait there."""
         if self.spool is None:
             return False
+        with guard(f"spool.{self.signal}"):
+            self.spool.checkpoint()
         while True:
             with self._changed:
                 if self._closing or not self._queue:
@@ -378,13 +381,13 @@ class Sender:
 
         During a flush, what can't go to disk is retried after the hurried time.
         """
-        until = monotonic() + backoff
-        while self._spill():
+        until, spool = monotonic() + backoff, self.spool
+        while spool is not None and self._spill():
             if self._thread is None:
                 return
             with self._changed:
                 self._changed.wait_for(
-                    lambda: self._closing or self._queue or self._hurry != asked, until - monotonic()
+                    lambda: self._closing or self._queue or self._hurry != asked or spool.kept.due, until - monotonic()
                 )
                 if self._closing or self._hurry != asked or monotonic() >= until:
                     return

@@ -19,6 +19,7 @@ from time import monotonic, time
 from typing import TYPE_CHECKING, NamedTuple
 
 from otel_distro.exporter import folder
+from otel_distro.exporter.checkpoint import Checkpoint
 from otel_distro.exporter.folder import LEAVES, WAITS, File
 from otel_distro.exporter.frame import SENT, Frame, decode, encode
 
@@ -76,6 +77,8 @@ class Spool:
         self._files: deque[File] = deque()
         self._number = 0
         self._open: Path | None = None
+        self.kept = Checkpoint()
+        """What another process sends if this one is killed."""
         self._leaving: File | None = None
         self._frames: deque[Frame] = deque()
         self._rests_until = 0.0
@@ -126,7 +129,9 @@ class Spool:
     @property
     def looks_in(self) -> float | None:
         """Seconds until the files of all processes want to be looked at; None without a spool."""
-        return max(0.0, max(self._looks_at, self._rests_until) - monotonic()) if self.limits.max_bytes else None
+        if not self.limits.max_bytes:
+            return None
+        return 0.0 if self.kept.due else max(0.0, max(self._looks_at, self._rests_until) - monotonic())
 
     # -- in
 
@@ -139,7 +144,7 @@ class Spool:
             if monotonic() < self._rests_until:
                 return False
             try:
-                self._append(encode(self.signal, batch))
+                self._append(encode(self.signal, batch), batch.created)
                 self.failure = ""
             except OSError as error:
                 self._open = None  # what stands at its end may be half a batch
@@ -156,7 +161,7 @@ class Spool:
             )
         return not self.failure
 
-    def _append(self, data: bytes) -> None:
+    def _append(self, data: bytes, created: float) -> None:
         if self._own is None:
             self._own = self._make()
         if len(data) > self._may_write or monotonic() >= self._looks_at:
@@ -167,13 +172,35 @@ class Spool:
         if last is None or last.path != self._open or _is_full(last, len(data)):
             last = self._new(self._own)
         try:
-            _append(last, data)
+            folder.append(last, data)
         except FileNotFoundError:  # another process dropped it for room
             self._files.pop()
             last = self._new(self._own)
-            _append(last, data)
+            folder.append(last, data)
         self._files[-1] = last._replace(size=last.size + len(data))
         self._may_write -= len(data)
+        self.kept.covered(created)
+
+    def keep(self, frame: Frame) -> None:
+        """Take a checkpoint, for `checkpoint` to write."""
+        self.kept.due = frame
+
+    def checkpoint(self) -> None:
+        """Write the checkpoint that is due; where that fails, the next one comes in seconds."""
+        if self.kept.due is None or monotonic() < self._rests_until:
+            self.kept.due = None
+            return
+        with self._lock, suppress(OSError):
+            if self._own is None or not self._own.path.exists():
+                self._own = self._make()
+            self._number += 1
+            self.kept.write(self._own, self.signal, self._number)
+        self.kept.due = None
+
+    def covered(self, created: float) -> None:
+        """What was made then has left, or never will."""
+        with self._lock:
+            self.kept.covered(created)
 
     def _make(self) -> Folder:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -187,8 +214,7 @@ class Spool:
     def _new(self, own: Folder) -> File:
         """The file that takes batches from now on; its name sorts behind all that this process wrote before."""
         self._number += 1
-        file = File(own.path / f"{int(time() * 1000):013d}-{self._number:06d}{WAITS}", 0)
-        file.path.touch(mode=0o600, exist_ok=False)
+        file = folder.create(own, self._number, WAITS, time())
         self._files.append(file)
         self._open = file.path
         return file
@@ -256,15 +282,19 @@ class Spool:
             self._release()
 
     def _release(self) -> None:
+        """Let go of folders, but not of the one in which a checkpoint is: else another process would send it."""
+        own = self._own if self.kept.file else None
         for held in self._held.values():
-            folder.release(held)
-            self._looks_at = 0.0  # there may be more to take over
-        self._held = {}
-        self._own = None
+            if held is not own:
+                folder.release(held)
+                self._looks_at = 0.0  # there may be more to take over
+        self._held = {} if own is None else {own.path: own}
+        self._own = own
 
     def close(self) -> None:
         """Let go of all files; another process may take what is left."""
         with self._lock:
+            self.kept.covered(time())
             self._release()
             self._files.clear()
             self._frames.clear()
@@ -279,6 +309,7 @@ class Spool:
 
     def look(self) -> None:
         """Now and then: drop what is too old or too much, whoever wrote it; take over what a dead process left."""
+        self.checkpoint()
         if self.looks_in != 0:
             return
         with self._lock, suppress(OSError):
@@ -296,7 +327,7 @@ class Spool:
         goal = limit if total + more <= limit or more > limit else limit - max(limit // _FREED, more)
         too_old = time() - self.limits.max_age - _FILE_SECONDS
         for file in files:
-            if file.path.suffix == LEAVES and file.created > too_old - _STALE_SECONDS:
+            if file.path.suffix != WAITS and file.created > too_old - _STALE_SECONDS:
                 continue
             if file.created > too_old and total <= goal:
                 break
@@ -339,17 +370,6 @@ def _by_time(file: File) -> str:
 
 def _is_full(file: File, more: int) -> bool:
     return file.size + more > _FILE_BYTES or time() > file.created + _FILE_SECONDS
-
-
-def _append(file: File, data: bytes) -> None:
-    """All or nothing, as far as the disk lets us."""
-    descriptor = os.open(file.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        if os.write(descriptor, data) < len(data):
-            os.ftruncate(descriptor, file.size)
-            raise OSError(ENOSPC, os.strerror(ENOSPC))
-    finally:
-        os.close(descriptor)
 
 
 def _mark(file: File, offset: int) -> None:

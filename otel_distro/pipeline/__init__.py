@@ -88,6 +88,8 @@ class Pipeline:
             resource=self.resource,
             exemplar_filter=_EXEMPLAR_FILTERS[self._settings.exemplar_filter](),
         )
+        if outputs.reader is not None:
+            outputs.reader.so_far = partial(self.meter_provider.so_far, outputs.reader)
         self.tracer_provider = TracerProvider(
             take=self.worker.take,
             flush=self.worker.flush,

@@ -14,6 +14,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from otel_distro._version import __version__
 from otel_distro.guard import FAULT, report
+from otel_distro.pipeline.checkpoint import so_far
 from otel_distro.pipeline.points import ReaderState, metric_of
 from otel_distro.pipeline.storage import Storage
 from otel_distro.pipeline.viewed import arranged
@@ -82,6 +83,10 @@ class MeterProvider(sdk.MeterProvider):
     def readers(self) -> tuple[MetricReader, ...]:
         """The metric readers there are now, those that the app added among them."""
         return self._measurement_consumer.readers
+
+    def so_far(self, reader: MetricReader) -> MetricsData | None:
+        """What was counted so far, for the reader's checkpoint."""
+        return self._measurement_consumer.so_far(reader)
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """Flush the pipeline, which collects for every reader."""
@@ -179,7 +184,13 @@ class Consumer(SynchronousMeasurementConsumer):
         """What the SDK collected and what was derived, as one."""
         self._worker.settle(monotonic() + _SETTLE_SECONDS)
         data = super().collect(metric_reader, timeout_millis)
-        derived = self._derived(metric_reader)
+        return self._together(data, self._derived(metric_reader, last=metric_reader is self.readers[0]))
+
+    def so_far(self, reader: MetricReader) -> MetricsData | None:
+        """What was counted, as a cumulative reader would get it now; no callback is called, nothing is forgotten."""
+        return self._together(so_far(self._reader_storages[reader]), self._derived(reader, last=False))
+
+    def _together(self, data: MetricsData | None, derived: Sequence[Metric]) -> MetricsData | None:
         if not derived:
             return data
         if data is None or not data.resource_metrics:
@@ -190,14 +201,15 @@ class Consumer(SynchronousMeasurementConsumer):
         scopes.append(ScopeMetrics(SCOPE, rest, ""))
         return data
 
-    def _derived(self, reader: MetricReader) -> list[Metric]:
+    def _derived(self, reader: MetricReader, *, last: bool) -> list[Metric]:
+        """What was derived; after the last of those who want exemplars these are forgotten."""
         state = self._states.get(reader)
         if state is None:
             state = self._states[reader] = ReaderState(reader)
         now = time_ns()
         with self._aggregator.lock:
             found = [metric_of(stream, state, now, self._pace) for stream in self._aggregator.streams]
-            if reader is self.readers[0]:
+            if last:
                 for stream in self._aggregator.streams:
                     for series in stream.series.values():
                         series.exemplars = {}

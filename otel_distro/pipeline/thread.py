@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from otel_distro.exporter.deadline import within
 from otel_distro.guard import guard
+from otel_distro.pipeline.collection import Collection
 from otel_distro.pipeline.lag import Lag
 from otel_distro.pipeline.lines import Lines
 from otel_distro.pipeline.local_trace import Mode
@@ -105,6 +106,7 @@ class Worker:
             outputs.reader.pace = self.pace
         self._lines = Lines(outputs.console)
         self._projection.use(outputs.spans, outputs.logs, self._lines.add)
+        self._metrics = Collection(outputs.reader, self._interval)
 
     def reset(self) -> None:
         """Begin anew: nothing waits, nothing was counted, no thread; as a forked child must."""
@@ -116,7 +118,7 @@ class Worker:
         self._changed = Condition()
         self._asked = self._answered = 0
         self._export = False
-        self._gave_up, self._due = float("-inf"), 0.0
+        self._gave_up = float("-inf")
         self._thread: Thread | None = None
         self.lag = Lag()
         self._overflow.reset(self._buffer)
@@ -191,7 +193,7 @@ class Worker:
         with self._changed:
             if self._thread is not None or self.closed or self.console_only:
                 return
-            self._due = monotonic() + self._interval
+            self._metrics.begin()
             thread = self._thread = Thread(target=self._run, name="otel-distro", daemon=True)
         with guard("pipeline.start"):
             self.on_start()
@@ -332,10 +334,8 @@ class Worker:
     def _send(self, *, everything: bool) -> None:
         now = monotonic()
         self._projection.seal_if_due(now, everything=everything)
-        if self.outputs.reader is not None and (everything or now >= self._due) and not self.console_only:
-            self._due = now + self._interval
-            with guard("pipeline.collect"):
-                self.outputs.reader.collect()
+        if not self.console_only:
+            self._metrics.collect_if_due(now, everything=everything)
 
     @property
     def waiting(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from otel_distro.config import load
-from otel_distro.exporter import sender as module
+from otel_distro.exporter import deadline
 from otel_distro.exporter.backlog import Batch
 from otel_distro.exporter.grpc import GrpcTransport
 from otel_distro.exporter.sender import Sender
@@ -292,7 +292,7 @@ def test_without_a_thread_the_flush_sends(server: OtlpServer, monkeypatch: pytes
         def start(self) -> None:
             raise RuntimeError("can't create new thread at interpreter shutdown")
 
-    monkeypatch.setattr(module, "Thread", Refused)
+    monkeypatch.setattr(deadline, "Thread", Refused)
     server.replies = [Reply(503), Reply()]
     sender = to(server)
     sender.put(batch(b"one"))

@@ -61,6 +61,8 @@ class Case:
     """So many at the least are done before the end comes."""
     idle: bool = False
     """The signal comes when there is nothing left to do."""
+    late_metrics: float = 0.0
+    """Seconds of counts that may be lost besides, where the end is SIGKILL."""
     grpc: bool = False
     """OTLP goes by gRPC."""
     environment: dict[str, str] = field(default_factory=dict)

@@ -87,9 +87,9 @@ class Outcome:
             self._note(f"{what} more than once", _repeated(came))
         self._note("span ids more than once", _repeated(service.span_ids))
 
-    def compare_count(self, what: str, count: float) -> None:
-        """A count lies between what is done and what was begun."""
-        least, most = len(self.promised), len(self.ledger.begun)
+    def compare_count(self, what: str, count: float, late: float = 0.0) -> None:
+        """A count lies between what is done, so many seconds ago, and what was begun."""
+        least, most = sum(done < self.until - late for done in self.ledger.done.values()), len(self.ledger.begun)
         if not least <= round(count, 6) <= most:
             self.problems.append(f"{what}: {count:g} is not between {least} and {most}")
 

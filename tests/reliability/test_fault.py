@@ -10,10 +10,11 @@ from statistics import median
 
 import pytest
 
+from otel_distro.pipeline.collection import CHECKPOINT_SECONDS
 from tests.e2e.server import free_ports
 from tests.e2e.waiting import wait_for
 from tests.reliability import fault
-from tests.reliability.case import ITEMS, REQUESTS, Case
+from tests.reliability.case import ITEMS, REQUESTS, STEADY, Case
 from tests.reliability.fault import Behaviour, Way
 from tests.reliability.trial import Trial, Venue
 
@@ -67,6 +68,17 @@ def test_what_is_on_disk_survives_sigkill(venue: Venue) -> None:
         trial.succeed()
     trial.compare()
     assert trial.outcome.problems == []
+
+
+def test_sigkill_with_metrics_once_a_minute(venue: Venue) -> None:
+    """At the default interval nothing was exported yet: what was counted until the last checkpoint arrives."""
+    killed = partial(_Case, end=SIGKILL, codes=(-SIGKILL,), load=STEADY, items=2400, late_metrics=CHECKPOINT_SECONDS)
+    trial = Trial(killed("SIGKILL, metrics once a minute", environment={"OTEL_METRIC_EXPORT_INTERVAL": "60000"}), venue)
+    trial.end()
+    trial.succeed()
+    trial.compare()
+    assert trial.outcome.problems == []
+    assert min(trial.ledger.done.values()) < trial.outcome.until - CHECKPOINT_SECONDS
 
 
 @pytest.mark.parametrize("how", ["full", "read-only"])

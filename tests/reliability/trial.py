@@ -196,7 +196,7 @@ class Trial:
         outcome.compare_items(service, derived=bool(self.case.load.counter))
         for counter in (f"{COUNTER_IN_PROMETHEUS}{{}}", self.case.load.counter):
             if counter:
-                outcome.compare_count(counter, self.station.counted(counter, self.service))
+                outcome.compare_count(counter, self.station.counted(counter, self.service), self.case.late_metrics)
         if self.case.load.tasks is not None and self.server.process.pid not in service.processes:
             outcome.problems.append("nothing from the main process")
         known = self.ledger.processes | {int(process) for process in _WORKER.findall(self.server.text)}
