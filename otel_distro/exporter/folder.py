@@ -8,12 +8,13 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from errno import EBUSY, ENOSPC
 from secrets import token_hex
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 WAITS = ".otlp"
@@ -77,6 +78,19 @@ def release(folder: Folder) -> None:
             (folder.path / _LOCK).unlink()
             folder.path.rmdir()
     os.close(folder.descriptor)
+
+
+@contextmanager
+def left_alone(file: File) -> Iterator[bool]:
+    """Whether no living process is sending the file, nor will within the block."""
+    held = None
+    with suppress(OSError):
+        held = take(file.path.parent) if file.path.suffix != WAITS else None
+    try:
+        yield held is not None or file.path.suffix == WAITS
+    finally:
+        if held is not None:
+            release(held)
 
 
 def private(path: Path) -> None:

@@ -22,6 +22,7 @@ from otel_distro.exporter import folder
 from otel_distro.exporter.checkpoint import Checkpoint
 from otel_distro.exporter.folder import LEAVES, WAITS, File
 from otel_distro.exporter.frame import SENT, Frame, decode, encode
+from otel_distro.exporter.inheritance import Inheritance
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +61,7 @@ class Spool:
         """Items lost, by cause: `spool_full`, `too_old`, `unreadable`."""
         self._parent = directory / f"{signal}-{destination}"
         self._held: dict[Path, Folder] = {}
+        self._inheritance = Inheritance(signal)
         self._clear()
 
     def reset(self) -> None:
@@ -70,6 +72,7 @@ class Spool:
 
     def _clear(self) -> None:
         self.dropped.clear()
+        self._inheritance.reset()
         self.failure = ""
         """Why nothing can be written at present; empty when all is well."""
         self._held = {}
@@ -260,7 +263,10 @@ class Spool:
         """The first batch has left, or never will: forget it."""
         with self._lock:
             if self._frames:
-                self._may_send = max(self._may_send, monotonic()) + len(self._frames[0].payload) / self.limits.rate
+                first, size = self._frames[0], len(self._frames[0].payload)
+                self._may_send = max(self._may_send, monotonic()) + size / self.limits.rate
+                if self._leaving is not None and (self._own is None or self._leaving.path.parent != self._own.path):
+                    self._inheritance.sent(size, first.created)
                 self._next()
 
     def _next(self) -> None:
@@ -299,6 +305,7 @@ class Spool:
             self._files.clear()
             self._frames.clear()
             self._leaving = None
+        self._inheritance.tell()
 
     def rest(self) -> None:
         """It failed, by a fault of ours: leave the files as they are, and the disk alone for a while."""
@@ -316,6 +323,8 @@ class Spool:
             found = self._look(0)
             if not self.waiting:
                 self._adopt(found)
+        if not self.waiting:
+            self._inheritance.tell()
 
     def _look(self, more: int) -> list[Path]:
         """Make room for so many bytes more, and share what is free among all processes' folders until the next look."""
@@ -327,12 +336,12 @@ class Spool:
         goal = limit if total + more <= limit or more > limit else limit - max(limit // _FREED, more)
         too_old = time() - self.limits.max_age - _FILE_SECONDS
         for file in files:
-            if file.path.suffix != WAITS and file.created > too_old - _STALE_SECONDS:
-                continue
             if file.created > too_old and total <= goal:
                 break
-            self._drop(file, "too_old" if file.created < too_old else "spool_full")
-            total -= file.size
+            with folder.left_alone(file) as is_free:
+                if is_free or file.created <= too_old - _STALE_SECONDS:
+                    self._drop(file, "too_old" if file.created < too_old else "spool_full")
+                    total -= file.size
         share = (limit - total) // (2 * max(1, len(found)))  # half: more processes may begin to write before we look
         self._may_write = max(share, more if total + more <= limit else 0)
         return found
@@ -359,6 +368,7 @@ class Spool:
                 files = folder.files(path)  # once more: its process lived until now
                 if files:
                     self._held[path] = held
+                    self._inheritance.taken()
                     self._files.extend(sorted(files, key=_by_time))
                     return
                 folder.release(held)

@@ -65,6 +65,37 @@ def test_a_full_spool_drops_the_oldest(tmp_path: Path, monkeypatch: pytest.Monke
     assert one.dropped == {"spool_full": 3 * (100 - len(kept)), "unreadable": 0}
 
 
+def test_what_a_dead_process_was_sending_is_dropped_for_room(tmp_path: Path) -> None:
+    """It is the oldest, and counted; what a living process is sending stays."""
+    dead, living, one = spool(tmp_path), spool(tmp_path), spool(tmp_path, 20_000)
+    for sending in (dead, living):
+        assert sending.write(batch(b"x" * 9000, 5))
+        assert sending.first()
+    dead.reset()  # the kernel lets go of what it held
+    assert one.write(batch(b"y" * 9000, 3))
+    assert one.dropped == {"spool_full": 5, "unreadable": 0}
+    assert drained(living) == [b"x" * 9000]
+    assert drained(one) == [b"y" * 9000]
+    assert list(tmp_path.glob("*/*")) == []
+
+
+def test_what_others_left_is_told_by_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """When all of it has left, of however many processes; what is its own is no such thing."""
+    for number in range(3):
+        left = spool(tmp_path)
+        left.write(batch(b"x" * 500))
+        left.write(batch(b"x" * 500, age=100 * number))
+        left.close()
+    one = spool(tmp_path)
+    one.write(batch(b"own"))
+    assert drained(one) == [b"own"]
+    for _ in range(4):
+        drained(looked(one))
+    (said,) = (record.getMessage() for record in caplog.records)
+    assert "left on disk was sent: 6 batches of traces, 3000 bytes, up to " in said
+    assert said.endswith(" s old, of 3 processes")
+
+
 def test_many_processes_stay_within_one_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """About: the oldest is dropped, whoever wrote it, and each loss is counted by one of them."""
     monkeypatch.setattr(module, "_FILE_BYTES", 2000)
