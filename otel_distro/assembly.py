@@ -23,7 +23,7 @@ from otel_distro.exporter.outage import Outage
 from otel_distro.exporter.sender import Sender
 from otel_distro.exporter.split import SplittingTransport
 from otel_distro.exporter.spool import Limits, Spool
-from otel_distro.exporter.transport import HttpTransport, shown
+from otel_distro.exporter.transport import HttpTransport, named
 from otel_distro.guard import guard
 from otel_distro.logs.console import Console, renderer
 from otel_distro.logs.stream import line_format
@@ -118,7 +118,7 @@ class _Build:
         self._pipeline = pipeline
         self.readers: list[MetricReader] = []
         self.reader: OtlpReader | None = None
-        self._outage = Outage({signal: shown(otlp.endpoint) for signal, otlp in settings.otlp.items()})
+        self._outage = Outage({signal: named(otlp) for signal, otlp in settings.otlp.items()})
         for name in settings.metrics_exporter:
             with guard(f"exporter.metrics.{name}"):
                 self._metrics(name)

@@ -224,6 +224,7 @@ class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
         self.problems: list[str] = []
+        self.understood: set[str] = set()
 
     def value(self, setting: Setting, name: str = "") -> Any:
         variable = name or setting.name
@@ -231,7 +232,9 @@ class _Reader:
         if not raw:
             return setting.parse(setting.default)
         try:
-            return setting.parse(raw)
+            value = setting.parse(raw)
+            self.understood.add(variable)
+            return value
         except ValueError as error:
             shown = "***" if setting.secret else repr(_shown(setting, raw)[:100])
             self.problems.append(f"{variable}={shown} is ignored, {setting.default or 'nothing'} is used: {error}")
@@ -245,6 +248,9 @@ class _Reader:
             by_grpc = values.get("protocol") == "grpc"
             row = setting._replace(**BY_GRPC.get(key, {})) if by_grpc else setting
             values[key] = self.value(row, specific if own else "")
+            variable = specific if own else setting.name
+            if key == "endpoint" and variable in self.understood:
+                values["named_by"] = variable
             if key == "endpoint" and not own and not by_grpc:
                 values[key] = f"{values[key].rstrip('/')}/v1/{signal}"
         if "://" not in values["endpoint"]:

@@ -34,6 +34,8 @@ class Otlp(NamedTuple):
     certificate: Path | None
     client_key: Path | None
     client_certificate: Path | None
+    named_by: str = ""
+    """The variable that gave the endpoint; empty: the default."""
 
 
 def _row(name: str, default: str, parse: Callable[[str], Any], brief: str, *, secret: bool = False) -> Setting:

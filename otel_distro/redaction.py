@@ -51,6 +51,8 @@ SECRET_KEYS = frozenset(
 _MASK = "***"
 _SECRET_WORDS = ("apikey", "credential", "passphrase", "passw", "private_key", "secret", "token")
 _CREDENTIALS = re.compile(r"(://)[^/\s]*@")
+_PLAIN = re.compile(r"[A-Za-z]?[a-z]{0,23}(?:[-_.][a-z]{1,23}){0,5}|v\d+(?:(?:alpha|beta)\d+)?|[\w.~[-]{1,7}")
+"""What a part of an endpoint's path is that is no token: words, a version, something short."""
 _LEAST_SECRET = 8
 """Characters: what is shorter is too often a part of something else."""
 
@@ -69,12 +71,24 @@ def _pair(pair: str) -> str:
 
 
 def endpoint_without_secrets(endpoint: str) -> str:
-    """An endpoint, well-formed or not, without credentials, query and fragment."""
+    """An endpoint, well-formed or not, without credentials, query and fragment, and `***` for tokens in its path."""
     scheme, found, rest = endpoint.partition("://")
     if not found:
         scheme, rest = "", endpoint
     where = rest.rpartition("@")[2].partition("?")[0].partition("#")[0]
-    return f"{scheme}{found}{where}"
+    host, slash, path = where.partition("/")
+    if not found and not _PLAIN.fullmatch(host) and not {".", ":"} & set(host):
+        host = _MASK  # a token, put where an endpoint belongs
+    return f"{scheme}{found}{host}{slash}{'/'.join(_MASK if is_secret else part for part, is_secret in _parts(path))}"
+
+
+def path_secrets(path: str) -> list[str]:
+    """The parts of an endpoint's path that look like tokens."""
+    return [part for part, is_secret in _parts(path) if is_secret]
+
+
+def _parts(path: str) -> list[tuple[str, bool]]:
+    return [(part, not _PLAIN.fullmatch(part)) for part in path.split("/")]
 
 
 def pairs_without_secrets(text: str) -> str:

@@ -109,7 +109,8 @@ def _spool(report: Report) -> None:
 
 def _said(probe: Probe) -> str:
     """What an endpoint said; it is named already."""
-    return probe.detail.removeprefix(f"{probe.endpoint} (OTEL_EXPORTER_OTLP_ENDPOINT)").removeprefix(":").strip()
+    said = probe.detail.removeprefix(probe.endpoint)
+    return said if said == probe.detail else said.partition(")")[2].removeprefix(":").strip()
 
 
 def size(count: int) -> str:

@@ -21,6 +21,7 @@ from otel_distro.exporter.transport import (
     Answer,
     Result,
     gzipped,
+    named,
     request_headers,
     said,
     secrets_of,
@@ -103,6 +104,7 @@ class GrpcTransport:
         ]
         self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         self._secrets = secrets_of(settings)
+        self._named = named(settings)
         self._http2: Http2 | None = None
 
     def send(self, payload: bytes, timeout: float) -> Answer:
@@ -123,7 +125,7 @@ class GrpcTransport:
         return Answer(Result.RETRY, reason=self._reason(f": {str(error) or type(error).__name__}"))
 
     def _reason(self, text: str) -> str:
-        return f"{self.endpoint} (OTEL_EXPORTER_OTLP_ENDPOINT){text}"
+        return f"{self._named}{text}"
 
     def _call(self, message: bytes, deadline: float) -> Answer:
         if self._http2 is not None:

@@ -39,12 +39,12 @@ class Outage:
 
     def failed(self, signal: str, reason: str, where: str) -> None:
         """An export failed; `where` its batch waits, when that is on disk."""
-        same = reason.replace(f"/v1/{signal}", "")
+        same = reason.replace(f"/v1/{signal}", "").replace(f"OTLP_{signal.upper()}_ENDPOINT", "OTLP_ENDPOINT")
         with self._lock:
             if signal in self._lost or monotonic() < self._quiet_until.get(signal, 0.0):
                 return
             self._quiet_until[signal] = monotonic() + _QUIET_SECONDS
-            known = same in self._lost.values()
+            known = same in self._lost.values() or "" in self._lost.values()  # "": the end's line has told why
             self._lost[signal] = same
         if not known:
             waits = f" and waits in {where}" if where else ""
@@ -80,6 +80,7 @@ class Outage:
             known = bool(self._lost)
             if left:
                 self._lost.setdefault(signal, "")  # what fails from now on needs no other line
-        if left and where and not known:
+        if left and not known:
+            waits = f" and waits in {where}" if where else ""
             reason = f"{self._endpoints.get(signal, 'the endpoint')} does not answer"
-            _logger.warning("telemetry can't be delivered before the end and waits in %s: %s", where, reason)
+            _logger.warning("telemetry can't be delivered before the end%s: %s", waits, reason)

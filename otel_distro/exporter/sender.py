@@ -189,9 +189,10 @@ class Sender:
             # on a thread for this, since the sender's own may be in the middle of an export; up to the first failure
             within(deadline, {f"spool.{self.signal}": lambda: all(map(self._write, rest))})
         with self._changed:
+            is_lost = len(self._queue) > int(self._writing)
             while len(self._queue) > int(self._writing):
                 self._drop(-1, "shutdown")
-        self._outage.ended(self.signal, len(rest), self._directory)
+        self._outage.ended(self.signal, len(rest), "" if is_lost else self._directory)
         if self._thread is None:
             self._end()
         with self._changed:  # else what is under way would be sent again, and what is held found by nobody

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from otel_distro._version import __version__
 from otel_distro.exporter.connection import connect, tls_context
 from otel_distro.exporter.fields import partial_success, status_message
-from otel_distro.redaction import endpoint_without_secrets, secrets_in, without
+from otel_distro.redaction import endpoint_without_secrets, path_secrets, secrets_in, without
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +86,7 @@ class HttpTransport:
         self._compression = settings.compression
         self._headers = {**request_headers(settings), "content-type": "application/x-protobuf"}
         self._secrets = secrets_of(settings)
+        self._named = named(settings)
         if self._compression != "none":
             self._headers["content-encoding"] = self._compression
         self._connection: HTTPConnection | None = None
@@ -107,7 +108,7 @@ class HttpTransport:
             reused = False
 
     def _reason(self, text: str) -> str:
-        return f"{self.endpoint} (OTEL_EXPORTER_OTLP_ENDPOINT){text}"
+        return f"{self._named}{text}"
 
     def _post(self, body: bytes, deadline: float) -> Answer:
         http = self._connection
@@ -189,6 +190,11 @@ def shown(endpoint: str) -> str:
     return endpoint_without_secrets(endpoint)
 
 
+def named(settings: Otlp) -> str:
+    """An endpoint for a line in the log, with what gave it."""
+    return f"{shown(settings.endpoint)} ({settings.named_by or 'the default of OTEL_EXPORTER_OTLP_ENDPOINT'})"
+
+
 def request_headers(settings: Otlp) -> dict[str, str]:
     """Who sends, the user's headers, and the credentials of the endpoint."""
     parts = urlsplit(settings.endpoint)
@@ -200,8 +206,9 @@ def request_headers(settings: Otlp) -> dict[str, str]:
 
 
 def secrets_of(settings: Otlp) -> tuple[str, ...]:
-    """What a receiver may repeat and we do not: what the headers say."""
-    return secrets_in(value for name, value in request_headers(settings).items() if name != "user-agent")
+    """What a receiver may repeat and we do not: what the headers say, and tokens in the endpoint's path."""
+    said = [value for name, value in request_headers(settings).items() if name != "user-agent"]
+    return secrets_in([*said, *path_secrets(urlsplit(settings.endpoint).path)])
 
 
 def told(answer: Answer, secrets: tuple[str, ...]) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 from collections import Counter
@@ -148,6 +149,27 @@ def test_a_short_program_ends_in_time_and_loses_nothing(
         assert ended("orders.add(1)\nspan('later')", settings(port, tmp_path, **more)).returncode == 0
     assert names(server) == {"short": 1, "later": 1}
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_signals_with_settings_of_their_own_share_the_line(port: int, tmp_path: Path, hangs: bool) -> None:
+    """One collector, named three times, is one reason; also without a spool the line says why."""
+    own = {
+        f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT": f"http://127.0.0.1:{port}/v1/{signal}"
+        for signal in ("traces", "metrics", "logs")
+    }
+    all_three = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_LOGS_EXPORTER": "otlp", "OTEL_DISTRO_LOG_FORMAT": "app"}
+    more = {"OTEL_DISTRO_SPOOL_MAX_BYTES": "0", "OTEL_DISTRO_SHUTDOWN_TIMEOUT": "1", **own, **all_three}
+    program = "import logging\norders.add(1)\nspan('short')\nlogging.getLogger('app').warning('short')"
+    collector = OtlpServer(port) if hangs else None  # it has the port and answers nobody
+    done = ended(program, settings(port, tmp_path, **more))
+    if collector is not None:
+        collector._http.server_close()
+    why, lost = [line for line in done.stderr.splitlines() if line != "short"]
+    assert re.search(
+        f"telemetry can't be delivered( before the end)?: http://127.0.0.1:{port}/v1/[a-z]+ [(].*_ENDPOINT", why
+    )
+    assert "telemetry is lost at the end" in lost
 
 
 def test_a_forked_child_sends_nothing_of_its_parent(port: int, tmp_path: Path) -> None:

@@ -85,6 +85,32 @@ def test_credentials_of_the_url_are_sent_and_not_shown(server: OtlpServer) -> No
     sending.close()
 
 
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1/in"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "gopher://127.0.0.1:1"}, "the default of OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ({}, "the default of OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ],
+)
+def test_the_setting_that_gave_the_endpoint_is_named(environ: dict[str, str], named: str) -> None:
+    """The signal's own, the one for all, or neither: who reads the line knows where to look."""
+    sending = HttpTransport(load(environ).otlp["traces"])
+    sending._host, sending._port = "127.0.0.1", 1
+    assert sending.send(b"payload", 5).reason.startswith(f"{sending.endpoint} ({named}): ")
+
+
+def test_a_token_in_the_path_is_not_shown(server: OtlpServer) -> None:
+    """Neither by us nor where the receiver repeats it."""
+    server.replies = [Reply(404, body=b"no tenant has hush0hush1hush")]
+    sending = HttpTransport(load({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{server.url}/hush0hush1hush"}).otlp["traces"])
+    reason = sending.send(b"payload", 5).reason
+    assert server.received[0].path == "/hush0hush1hush"
+    assert reason == f"{server.url}/*** (OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) answered 404 no tenant has ***"
+    sending.close()
+
+
 def test_a_header_that_the_receiver_repeats_is_not_shown(server: OtlpServer) -> None:
     """Some receivers say which token they do not know; a log is no place for it."""
     server.replies = [Reply(401, body=b"no tenant of acme for token hush-hush-hush")]
