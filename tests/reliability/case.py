@@ -20,7 +20,7 @@ class Load:
 
     paths: tuple[str, ...] = ()
     rate: float = 0.0
-    """Requests per second of all clients together; 0: as fast as they are answered."""
+    """Requests per second, from one process, whether or not those before are answered; 0: as fast as they are."""
     tasks: Mapping[str, float] | None = None
     """The arguments of each."""
     counter: str = ""
@@ -31,7 +31,7 @@ _ITEM = "/items/{item}"
 _REQUESTS_COUNTED = f'http_server_request_duration_seconds_count{{http_route="{_ITEM}"}}'
 NONE = Load()
 REQUESTS = Load((_ITEM,) * 4, counter=_REQUESTS_COUNTED)
-STEADY = Load((_ITEM,) * 8, rate=200.0, counter=_REQUESTS_COUNTED)
+STEADY = Load((_ITEM,), rate=200.0, counter=_REQUESTS_COUNTED)
 ENDLESS = Load((_ITEM, _ITEM, f"{_ITEM}?seconds=600", f"{_ITEM}?seconds=600"), counter=_REQUESTS_COUNTED)
 LEAVING = Load((_ITEM, _ITEM, _ITEM, "/leave"), counter=_REQUESTS_COUNTED)
 TASKS = Load(tasks={}, counter="celery_task_runs_total{}")

@@ -40,19 +40,21 @@ def babbles(connection: socket.socket, _: Event) -> None:
 
 
 class Way:
-    """Leads to the collector, or behaves badly."""
+    """Leads to the collector, or behaves badly; before it is open, connections are refused, and nobody has its port."""
 
     def __init__(self, collector: str) -> None:
         parts = urlsplit(collector)
         self._collector = parts.hostname or "", parts.port or 0
         self._behaviour: Behaviour | None = None
         self._over = Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     @contextmanager
     def open(self) -> Iterator[Way]:
         """Serve inside the block."""
+        self._listener.listen(128)
         thread = Thread(target=self._serve, daemon=True)
         thread.start()
         try:

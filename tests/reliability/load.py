@@ -1,24 +1,28 @@
-"""Load: clients that ask for items until nobody answers, and a publisher of tasks."""
+"""Load: clients that ask for items until nobody answers, or at a steady rate, and a publisher of tasks."""
 
 from __future__ import annotations
 
 import http.client
 import itertools
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep
 from typing import NamedTuple
 
 from celery import Celery
 
+from tests.e2e.server import ROOT
 from tests.reliability.case import Load
 
 _TIMEOUT = 60
 
 
 class Answer(NamedTuple):
-    """When a request was sent, how long it took, and its status."""
+    """When a request was sent, or due, how long it took from then on, and its status; 0: it had no answer."""
 
     began: float
     seconds: float
@@ -31,7 +35,6 @@ class Clients:
     def __init__(self, port: int, load: Load) -> None:
         self._port = port
         self._paths = load.paths
-        self._pause = len(load.paths) / load.rate if load.rate else 0.0
         self._items = itertools.count()
         self._over = Event()
         self.answers: list[Answer] = []
@@ -61,8 +64,39 @@ class Clients:
             except (OSError, http.client.HTTPException):  # a worker ends, another one will answer
                 connection.close()
                 sleep(0.01)
-            self._over.wait(max(0.0, began + self._pause - monotonic()))
         connection.close()
+
+
+class Steady:
+    """A process that sends requests at a rate, and does not wait for answers before it sends others."""
+
+    def __init__(self, port: int, load: Load, folder: Path) -> None:
+        self._file = folder / "answers"
+        self._file.touch()
+        words = (port, load.rate, *load.paths, self._file)
+        self._command = [sys.executable, "-m", "tests.reliability.beat", *map(str, words)]
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """It stops at the end of this."""
+        process = subprocess.Popen(self._command, cwd=ROOT)
+        try:
+            yield
+        finally:
+            assert process.poll() is None, f"the clients ended with {process.returncode}"
+            process.terminate()
+            process.wait(10)
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Those that are there by now."""
+        lines = self._file.read_text("ascii").splitlines(keepends=True)
+        words = (line.split() for line in lines if line.endswith("\n"))
+        return [Answer(float(due), float(seconds), int(status)) for due, seconds, status in words]
+
+    def within(self, began: float, seconds: float) -> list[Answer]:
+        """Answers to what was due within a time that is over."""
+        return [answer for answer in self.answers if began <= answer.began < began + seconds]
 
 
 def publish(broker: str, queue: str, count: int, **arguments: float) -> None:

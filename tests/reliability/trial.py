@@ -21,7 +21,7 @@ from tests.instrumented import environment
 from tests.reliability.app.naming import BROKER_VARIABLE, COUNTER_IN_PROMETHEUS, JOURNAL_VARIABLE, QUEUE_VARIABLE
 from tests.reliability.case import ITEMS, Case
 from tests.reliability.ledger import Ledger, Outcome
-from tests.reliability.load import Clients, publish
+from tests.reliability.load import Clients, Steady, publish
 from tests.reliability.station import Station
 
 _PROGRAMS = Path(sys.executable).parent
@@ -67,7 +67,7 @@ class Trial:
         self._source.touch()
         (port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{port}"
-        self.clients = Clients(port, case.load)
+        self.clients = Steady(port, case.load, folder) if case.load.rate else Clients(port, case.load)
         command = [] if bare else [_PROGRAMS / "opentelemetry-instrument"]
         command += case.arguments(port, str(folder))
         self.server = Server(command, folder, self._is_ready(), self._environment(folder), working_folder=folder)
