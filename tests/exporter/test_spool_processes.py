@@ -7,7 +7,6 @@ import socket
 import subprocess
 from collections import Counter
 from pathlib import Path
-from time import time
 from types import SimpleNamespace
 
 import pytest
@@ -129,16 +128,16 @@ def test_many_processes_share_a_directory(port: int, tmp_path: Path) -> None:
             )
 
 
-@pytest.mark.parametrize(("hangs", "timeout", "most"), [(False, "6", 3), (True, "1", 5)])
-def test_a_short_program_ends_in_time_and_loses_nothing(
-    port: int, tmp_path: Path, hangs: bool, timeout: str, most: float
-) -> None:
-    """A dead collector costs hardly any time, one that hangs the deadline; one line for both signals says why."""
-    program = "orders.add(1)\nspan('short')\nprint(time.time())"
+@pytest.mark.parametrize(("hangs", "timeout"), [(False, "120"), (True, "1")])
+def test_a_short_program_ends_in_time_and_loses_nothing(port: int, tmp_path: Path, hangs: bool, timeout: str) -> None:
+    """A dead collector is not waited for, one that hangs for the deadline; one line for both signals says why.
+
+    In each case a program that waited for what it need not would take longer than it is given.
+    """
+    program = "orders.add(1)\nspan('short')"
     more = {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_DISTRO_SHUTDOWN_TIMEOUT": timeout, "OTEL_DISTRO_LOG_FORMAT": "app"}
     collector = OtlpServer(port) if hangs else None  # it has the port and answers nobody
-    done = ended(program, settings(port, tmp_path, **more))
-    assert time() - float(done.stdout) < most
+    done = ended(program, settings(port, tmp_path, OTEL_EXPORTER_OTLP_TIMEOUT="600", **more), timeout=30)
     (line,) = done.stderr.splitlines()
     assert line.startswith("telemetry can't be delivered")
     assert f"waits in {tmp_path / 'spool'}: http://127.0.0.1:{port}/v1/" in line
