@@ -77,9 +77,9 @@ class Ending:
         process = os.getpid()
         if self._dying == process:
             return
-        if self._late < _MOST_LATE and _may_hold_a_lock(frame):
-            self._late += 1
-            with guard("lifecycle.signal"):
+        with guard("lifecycle.signal"):
+            if self._late < _MOST_LATE and _may_hold_a_lock(frame):
+                self._late += 1
                 again = threading.Timer(_LATER_SECONDS, os.kill, (process, number))
                 again.daemon = True
                 again.start()
