@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
+from collections import deque
 from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
 
 _LENGTH = b"content-length:"
+_MOST = 32
+"""Connections; what is due while all are busy is asked when one is free, and its time counts from when it was due."""
 
 
 class Connection(asyncio.Protocol):
-    """One request after the other; tells whoever waits of each answer's status."""
+    """One request after the other; tells of each answer's status, and of its own end."""
 
-    def __init__(self, told: Callable[[Connection, int], None]) -> None:
-        self._told = told
+    def __init__(self, told: Callable[[Connection, int], None], lost: Callable[[], None]) -> None:
+        self._told, self._lost = told, lost
         self._received = b""
         self.due = 0.0
         self.is_open = True
@@ -51,6 +54,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, _error: Exception | None) -> None:
         """It is gone; a request that was under way has no answer."""
         self.is_open = False
+        self._lost()
         self._tell(0)
 
     def _tell(self, status: int) -> None:
@@ -65,36 +69,50 @@ class Beat:
     def __init__(self, port: int, rate: float, path: str, answers: TextIOWrapper) -> None:
         self._port, self._rate, self._path, self._answers = port, rate, path, answers
         self._free: list[Connection] = []
+        self._waiting: deque[tuple[int, float]] = deque()
+        self._open = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Until this process is ended."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        tasks = set()
         for number in itertools.count():
             due = began + number / self._rate
             await asyncio.sleep(max(0.0, due - loop.time()))
-            if not self._ask_on_a_free_one(number, due):
-                task = loop.create_task(self._connect(number, due))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
+            self._waiting.append((number, due))
+            self._ask()
 
-    def _ask_on_a_free_one(self, number: int, due: float) -> bool:
-        while self._free:
+    def _ask(self) -> None:
+        """Send what waits on connections that are free, else on new ones, if there may be more."""
+        while self._waiting and self._free:
             connection = self._free.pop()
             if connection.is_open:
-                connection.ask(self._request(number), due)
-                return True
-        return False
+                self._ask_on(connection)
+        if self._waiting and self._open < _MOST:
+            self._open += 1
+            task = asyncio.get_running_loop().create_task(self._connect())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _connect(self, number: int, due: float) -> None:
+    async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            _, connection = await loop.create_connection(lambda: Connection(self._answered), "127.0.0.1", self._port)
+            _, connection = await loop.create_connection(self._new, "127.0.0.1", self._port)
         except OSError:
-            self._note(due, 0)
+            self._open -= 1
+            if self._waiting:
+                self._note(self._waiting.popleft()[1], 0)
         else:
-            connection.ask(self._request(number), due)
+            self._free.append(connection)
+            self._ask()
+
+    def _new(self) -> Connection:
+        return Connection(self._answered, self._lost)
+
+    def _ask_on(self, connection: Connection) -> None:
+        number, due = self._waiting.popleft()
+        connection.ask(self._request(number), due)
 
     def _request(self, number: int) -> bytes:
         return f"GET {self._path.format(item=number)} HTTP/1.1\r\nhost: 127.0.0.1:{self._port}\r\n\r\n".encode()
@@ -103,6 +121,10 @@ class Beat:
         self._note(connection.due, status)
         if connection.is_open:
             self._free.append(connection)
+        self._ask()
+
+    def _lost(self) -> None:
+        self._open -= 1
 
     def _note(self, due: float, status: int) -> None:
         self._answers.write(f"{due} {asyncio.get_running_loop().time() - due} {status}\n")

@@ -1,10 +1,15 @@
-"""Under steady load nothing grows; RELIABILITY_SOAK_SECONDS says how long (default 300)."""
+"""Under steady load nothing grows.
+
+RELIABILITY_SOAK_SECONDS says how long (default 300), RELIABILITY_SOAK_RATE how many requests a second (default 200).
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from signal import SIGTERM
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,6 +18,7 @@ from tests.reliability.resource_use import Sample, growth, sample
 from tests.reliability.trial import Trial, Venue
 
 _SECONDS = float(os.environ.get("RELIABILITY_SOAK_SECONDS", "300"))
+_RATE = float(os.environ.get("RELIABILITY_SOAK_RATE", "200"))
 _SAMPLES = 100
 _MOST = 0.01
 
@@ -27,9 +33,10 @@ def test_nothing_grows(venue: Venue) -> None:
         for number in range(1, _SAMPLES + 1):
             time.sleep(max(0.0, began + number * _SECONDS / _SAMPLES - time.monotonic()))
             series = trial.station.prometheus.total(f'count({{job="{trial.service}"}})')
-            samples.append(sample(trial.server.process.pid, series))
+            samples.append(sample(trial.server.process.pid, series, urlsplit(trial.url).port or 0))
 
-    case = Case(f"soak, {_SECONDS:g} s", "uvicorn {web} --port {port}", STEADY, SIGTERM, codes=(-SIGTERM,))
+    load = replace(STEADY, rate=_RATE)
+    case = Case(f"soak, {_SECONDS:g} s", "uvicorn {web} --port {port}", load, SIGTERM, codes=(-SIGTERM,))
     trial = Trial(case, venue, watch)
     trial.run()
     grown = growth(samples)
