@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("otel_distro")
 _PREFIX = "otel_distro."
 FAILED = "it failed"
-OWN = frozenset({"fastapi", "sqlalchemy", "celery", "httpx", "logging", "structlog", "loguru", "threading"})
+OWN = frozenset(
+    {"fastapi", "sqlalchemy", "celery", "httpx", "logging", "structlog", "loguru", "threading", "exceptions"}
+)
 """Names of instrumentors that are ours; upstream's of the same name is loaded only where the setting asks for it."""
 
 _COVERED_BY_ASGI = frozenset({"starlette", "asgi"})

@@ -21,6 +21,7 @@ INSTRUMENTS = re.compile(r"create_(observable_)?(counter|up_down_counter|histogr
 AREAS = {
     "asgi": "http",
     "celery": "messaging",
+    "exceptions": "errors",
     "httpx": "http",
     "logging": "attributes",
     "loguru": "attributes",

@@ -108,7 +108,12 @@ def _judge(error: BaseException, *, handled: bool) -> Judged:
 
 
 def record_exception(
-    error: BaseException, scope: str, *, handled: bool = False, context: Mapping[str, Value] = _NOTHING
+    error: BaseException,
+    scope: str,
+    *,
+    handled: bool = False,
+    context: Mapping[str, Value] = _NOTHING,
+    console: bool = True,
 ) -> Recorded | None:
     """Emit the one `exception` log record of this exception in the current span; nothing the second time.
 
@@ -128,11 +133,11 @@ def record_exception(
     mark(error, where)
     if judged.whole:
         attributes = {**context, **exception_attributes(error), **judged.attributes}
-        emit(attributes, where, now, scope)
+        emit(attributes, where, now, scope, console=console)
     return where
 
 
-def emit(attributes: dict[str, Value], where: Recorded, now_ns: int, scope: str) -> None:
+def emit(attributes: dict[str, Value], where: Recorded, now_ns: int, scope: str, *, console: bool) -> None:
     """Hand over the record of an exception."""
     HANDOVER.sink.log(
         LogRecord(
@@ -147,6 +152,7 @@ def emit(attributes: dict[str, Value], where: Recorded, now_ns: int, scope: str)
             span_id=where.span_id,
             trace_flags=where.trace_flags,
             event_name=EXCEPTION_EVENT.name,
+            console=console,
         )
     )
 
