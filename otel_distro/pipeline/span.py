@@ -17,13 +17,11 @@ from opentelemetry.trace.status import Status, StatusCode
 from otel_distro.errors.record import exception_attributes
 from otel_distro.pipeline.clean import SCALARS, clean
 from otel_distro.pipeline.local_trace import Mode
+from otel_distro.pipeline.readable import Readable
 from otel_distro.record import Exact, Fixed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, InstrumentationScope
 
     from otel_distro.pipeline.local_trace import LocalTrace
     from otel_distro.pipeline.tracer import Tracer
@@ -38,7 +36,7 @@ _NO_EVENTS: BoundedList[sdk.Event] = BoundedList(0)
 _NO_LINKS: BoundedList[Link] = BoundedList(0)
 
 
-class Span(sdk.Span):
+class Span(Readable):
     """See `opentelemetry.trace.Span`. One owner at a time: no locks, lists made on first use, nothing cleaned twice."""
 
     _record_exception = True
@@ -236,19 +234,22 @@ class Span(sdk.Span):
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
         """Add a link; an invalid one without attributes or trace state is ignored."""
-        if self._end_time is not None:
-            _logger.warning("Tried calling %s on an ended span.", "_add_link")
-            return
         if not (context.is_valid or attributes or context.trace_state):
             return
         limits = self.tracer.limits
         cleaned = BoundedAttributes(
             limits.link_attributes, _copied(attributes), max_value_len=limits.length, immutable=True
         )
+        self._add_link(Link(context, cleaned))
+
+    def _add_link(self, link: Link) -> None:
+        if self._end_time is not None:
+            _logger.warning("Tried calling %s on an ended span.", "_add_link")
+            return
         if self._links is _NO_LINKS:
             self.has_more = True
-            self._links = BoundedList(limits.links)
-        self._links.append(Link(context, cleaned))
+            self._links = BoundedList(self.tracer.limits.links)
+        self._links.append(link)
 
     @property
     def links(self) -> Sequence[Link]:
@@ -323,27 +324,7 @@ class Span(sdk.Span):
                 self.local.ended_ns = end_time
             provider.take(self)
 
-    # -- what a ReadableSpan has besides
-
-    @property
-    def resource(self) -> Resource:
-        """The resource of the provider."""
-        return self.tracer.resource
-
-    @property
-    def instrumentation_scope(self) -> InstrumentationScope:
-        """The scope of the tracer."""
-        return self.tracer.scope
-
-    @property
-    def instrumentation_info(self) -> InstrumentationInfo:
-        """The scope of the tracer, in its old form."""
-        return self.tracer.instrumentation_info
-
-    @property
-    def duration_ns(self) -> int:
-        """How long the span lasted, in nanoseconds; 0 until it ended."""
-        return 0 if self._end_time is None else self._end_time - (self._start_time or 0)
+    # -- sampling
 
     @property
     def sampled(self) -> bool:

@@ -221,3 +221,41 @@ def test_the_context_is_what_its_constructor_makes(observed: Observed) -> None:
     made = SpanContext(found.trace_id, found.span_id, is_remote=False, trace_flags=TraceFlags(found.trace_flags))
     assert (type(found), tuple(found), repr(found)) == (SpanContext, tuple(made), repr(made))
     assert found.is_valid
+
+
+def test_the_private_names_of_the_sdk_s_span_are_there(observed: Observed) -> None:
+    """Processors and exporters of others use them; none of it is kept in a span."""
+    span = observed.tracer("app").start_span("name")
+    provider = observed.pipeline.tracer_provider
+    assert (span._resource, span._instrumentation_scope.name) == (provider.resource, "app")
+    assert span._instrumentation_info is span.tracer.instrumentation_info
+    assert (span._limits, span._limits.max_events) == (provider._span_limits, 128)
+    assert (span._sampler, span._span_processor) == (provider.sampler, provider._active_span_processor)
+    span._add_link(Link(SpanContext(1, 2, is_remote=True)))
+    assert (len(span.links), span._new_events()._dq.maxlen) == (1, 128)
+    assert vars(observed.tracer("app").start_span("another")) == {}
+    span._resource = other = provider.resource.merge(provider.resource)
+    assert span._resource is other
+    span.end()
+
+
+def test_a_readable_span_is_the_span_as_it_is_now(observe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`_readable_span()`: all of it, what limits cost included; what comes later does not reach it."""
+    for name in ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "OTEL_SPAN_EVENT_COUNT_LIMIT", "OTEL_SPAN_LINK_COUNT_LIMIT"):
+        monkeypatch.setenv(name, "1")
+    link = Link(SpanContext(1, 2, is_remote=True))
+    span = observe().tracer("app").start_span("name", kind=SpanKind.CLIENT, attributes={"a": [1], "b": "c"})
+    span.add_link(link.context)
+    for _ in range(3):
+        span.add_event("event", {"d": 1}, 5)
+    span.set_status(StatusCode.ERROR, "why")
+    live, then = span._readable_span(), span.to_json()
+    span.set_attribute("b", "later")
+    span.add_event("later")
+    span.add_link(SpanContext(3, 4, is_remote=True))
+    span.end()
+    ended = span._readable_span()
+    assert (type(live), live.to_json(), ended.to_json()) == (ReadableSpan, then, span.to_json())
+    assert (live.dropped_attributes, live.dropped_events, live.dropped_links) == (1, 2, 0)
+    assert (ended.dropped_attributes, ended.dropped_events, ended.dropped_links) == (1, 3, 1)
+    assert (ended.resource, ended.instrumentation_scope) == (span.resource, span.instrumentation_scope)
