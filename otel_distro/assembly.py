@@ -17,6 +17,7 @@ from opentelemetry.util._importlib_metadata import entry_points  # as the loader
 from otel_distro import config
 from otel_distro._version import __version__
 from otel_distro.context.baggage import FirstPartyBaggagePropagator
+from otel_distro.errors.record import prepare as prepare_errors
 from otel_distro.exporter.foreign import ForeignExporter, readable_log
 from otel_distro.exporter.otlp import OtlpExporter, OtlpReader
 from otel_distro.exporter.outage import Outage
@@ -87,6 +88,8 @@ def assemble(settings: Settings, given: Given = _NOTHING) -> Pipeline:
         pipeline.tracer_provider.add_span_processor(span_processor)
     for log_record_processor in given.log_record_processors or ():
         pipeline.logger_provider.add_log_record_processor(log_record_processor)
+    with guard("errors.prepare"):
+        prepare_errors()
     return pipeline
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -54,8 +55,12 @@ class Grouping:
         return ""
 
 
-def offered() -> list[Callable[[BaseException], str | None]]:
-    """What installed packages offer; one that can't be loaded is reported, and left out."""
+@lru_cache(maxsize=1)
+def offered() -> Sequence[Callable[[BaseException], str | None]]:
+    """What installed packages offer; one that can't be loaded is reported, and left out.
+
+    Looked up once: it takes milliseconds, which no request is to wait for (`errors.record.prepare`).
+    """
     found = []
     for entry_point in entry_points(group=ENTRY_POINTS):
         with guard(f"errors.group.{entry_point.name}"):

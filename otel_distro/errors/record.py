@@ -157,6 +157,13 @@ def emit(attributes: dict[str, Value], where: Recorded, now_ns: int, scope: str,
     )
 
 
+def prepare() -> None:
+    """Load what the first error needs; at the start, as a thread that imports may be forked in the middle of it."""
+    from otel_distro.errors.grouping import offered
+
+    offered()
+
+
 def forget() -> None:
     """In a forked child: what its parent has suppressed, the parent tells."""
     judge = sys.modules.get("otel_distro.errors.judge")

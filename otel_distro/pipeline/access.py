@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import StatusCode
 
+from otel_distro.pipeline.local_trace import Mode
 from otel_distro.record import LogRecord
 from otel_distro.semconv import http, messaging
 from otel_distro.semconv.attributes import WORK
@@ -61,6 +62,11 @@ LINES = {
     (http.WS_SCOPE, _SERVER): Line("otel_distro.access", "connection_completed", http.CONNECTION_COMPLETED),
     (messaging.SCOPE, _CONSUMER): Line("otel_distro.tasks", "task_completed", messaging.TASK_COMPLETED),
 }
+
+
+def has_line(span: Span) -> bool:
+    """Whether it is of a kind that has a line."""
+    return (span.tracer.scope.name, span._kind._value_) in LINES and span.local.mode is not Mode.QUIET  # noqa: SLF001
 
 
 def line_of(span: Span) -> LogRecord | None:

@@ -25,6 +25,8 @@ _LOCKING = ("opentelemetry.sdk.", "otel_distro.pipeline.", "otel_distro.exporter
 """Where locks are held that the flush needs."""
 _LATER_SECONDS = 0.002
 _MOST_LATE = 50
+_INIT = 1
+"""The first process of a container: no signal's default action ends it, so it goes on, and so do we."""
 
 
 class Ending:
@@ -84,6 +86,10 @@ class Ending:
                 again.daemon = True
                 again.start()
                 return
+        if process == _INIT:
+            with guard("lifecycle.signal"):
+                self._flush()
+            return
         self._dying = process
         with guard("lifecycle.signal"):
             self._leave()

@@ -9,6 +9,7 @@ from collections import deque
 from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
+from otel_distro.pipeline.access import has_line
 from otel_distro.pipeline.local_trace import LocalTrace, Mode
 from otel_distro.pipeline.shedding import NOTHING, is_kept, level_of
 from otel_distro.pipeline.span import Span, new_span
@@ -38,8 +39,9 @@ _MEASURED = frozenset(
 class Overflow:
     """Bounded in bytes; what does not fit, or is not worth it any more, is counted. No lock: appends and pops only."""
 
-    def __init__(self, max_bytes: int, dropped: Counter[tuple[str, str]]) -> None:
+    def __init__(self, max_bytes: int, dropped: Counter[tuple[str, str]], *, access_lines: bool = False) -> None:
         self._max = max(1, max_bytes)
+        self._access_lines = access_lines
         self._dropped = dropped
         self.reset(deque())
 
@@ -79,17 +81,25 @@ class Overflow:
             self._each, self._is_measured = _size_of_each(self._buffer), True
         level = self.level
         if level != NOTHING and not is_kept(record, level):
-            self._dropped[signal, "shed"] += 1
+            self._drop(signal, record, "shed")
             if record.__class__ is not Span or not record.tracer.own:
                 return False
-            record = counted_only(record)
+            signal, record = "metrics", counted_only(record)  # the span is given up; what is left is a measurement
         size = size_of(record)
         if self.bytes + size > self._max:
-            self._dropped[signal, "buffer_full"] += 1
+            self._drop(signal, record, "buffer_full")
+            if record.__class__ is Span and signal != "metrics":
+                self._dropped["metrics", "buffer_full"] += 1  # what would have been derived from it
             return False
         self._came += size
         self._waiting.append((record, size))
         return True
+
+    def _drop(self, signal: str, record: Any, cause: str) -> None:
+        """Count it, and with a span the line that would have been derived from it."""
+        self._dropped[signal, cause] += 1
+        if self._access_lines and record.__class__ is Span and has_line(record):
+            self._dropped["logs", cause] += 1
 
     def refill(self, count: int) -> None:
         """Move the first so many records into the buffer, which is empty; the pipeline's thread only."""

@@ -86,7 +86,7 @@ class Worker:
         self._max_records: int = max(1024, settings.buffer_bytes // RECORD_BYTES)
         self._head = min(_MOST_UNMEASURED, self._max_records // 8)
         self.dropped: Counter[tuple[str, str]] = Counter()
-        self._overflow = Overflow(settings.buffer_bytes, self.dropped)
+        self._overflow = Overflow(settings.buffer_bytes, self.dropped, access_lines=settings.access_log)
         self._shedding = Shedding()
         self._projection = Projection(aggregator, decider, settings, self.dropped)
         self._interval: float = settings.metric_interval / 1000

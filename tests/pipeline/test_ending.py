@@ -147,3 +147,19 @@ os.execl(sys.executable, sys.executable, "-c", "print('another')")
     done = ended(program, environment(server, tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "another\n", "")
     assert names(server) == ["before", "between"]
+
+
+def test_a_container_s_first_process_goes_on(server: OtlpServer, tmp_path: Path) -> None:
+    """No default action ends it, as the kernel has it: what it had is sent, and what it does then, too."""
+    program = """
+known = os.getpid
+span('before')
+os.getpid = lambda: 1  # what such a process is told
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGTERM):
+    signal.raise_signal(number)
+    span('after')
+os.getpid = known
+"""
+    done = ended(program, environment(server, tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert names(server) == ["before", "after", "after", "after"]

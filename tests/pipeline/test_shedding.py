@@ -36,6 +36,11 @@ def line(severity: int = INFO, body: str = BIG) -> LogRecord:
     return LogRecord(time_ns(), severity, str(severity), "app", body, console=False)
 
 
+def access_lines(observed: Observed) -> list[LogRecord]:
+    """The lines of requests that left."""
+    return [record for record in observed.logs() if record.body == "request_completed"]
+
+
 @contextmanager
 def behind(observed: Observed, use: float) -> Iterator[None]:
     """The thread does not come to anything meanwhile, and the buffer is so full, of errors."""
@@ -73,7 +78,22 @@ def test_spans_without_an_error_go_before_those_with_one(observe: Make, use: flo
     assert set(observed.names()) == expected
     counted = {point.attributes["http.route"]: point.count for point in observed.points(http.SERVER_DURATION.name)}
     assert counted == {"/fine": 1, "/broken": 1}
-    assert observed.pipeline.dropped()["traces", "shed"] == 2 - len(expected)
+    lost, lines = observed.pipeline.dropped(), access_lines(observed)
+    assert lost["traces", "shed"] == lost["logs", "shed"] == 2 - len(expected) == 2 - len(lines)
+
+
+def test_a_full_buffer_loses_each_once(observe: Make) -> None:
+    """A span and its line, one of each; what metrics would have had of it is one of theirs."""
+    observed = observe(SMALL)
+    with behind(observed, 0.97):
+        for _ in range(100):
+            observed.request("/out", 500)
+    observed.settle()
+    lost = observed.pipeline.dropped()
+    for signal, arrived in (("traces", len(observed.spans())), ("logs", len(access_lines(observed)))):
+        assert sum(lost[signal, cause] for cause in ("shed", "buffer_full")) + arrived == 100
+    counted = sum(point.count for point in observed.points(http.SERVER_DURATION.name))
+    assert lost["metrics", "buffer_full"] + counted == 100
 
 
 def test_what_was_sampled_out_is_counted_and_no_more(observe: Make) -> None:
@@ -104,7 +124,8 @@ def test_the_least_worth_goes_first(observe: Make) -> None:
     arrived = Counter(record.severity_number for record in app)
     spans = rounds - lost["traces", "shed"]
     assert 0 < arrived[DEBUG] < spans < arrived[INFO] < arrived[ERROR] == rounds
-    assert lost["logs", "shed"] == 2 * rounds - arrived[DEBUG] - arrived[INFO]
+    of_requests = rounds - len(access_lines(observed))
+    assert lost["logs", "shed"] == 2 * rounds - arrived[DEBUG] - arrived[INFO] + of_requests
     assert (lost["logs", "buffer_full"], lost["traces", "buffer_full"]) == (0, 0)
     assert [point.count for point in observed.points(http.SERVER_DURATION.name)] == [rounds]
 

@@ -27,7 +27,7 @@ SHORT = (
     _served("uvicorn, SIGTERM, gRPC", _UVICORN, codes=(-SIGTERM,), grpc=True),
     _watched("uvicorn --workers 2, SIGTERM", f"{_UVICORN} --workers 2"),
     _watched("gunicorn --preload, SIGTERM", f"{_GUNICORN} --preload"),
-    _watched("gunicorn --max-requests, SIGTERM", f"{_GUNICORN} --max-requests 150", processes=5),
+    _watched("gunicorn --max-requests, SIGTERM", f"{_GUNICORN} --max-requests 100", processes=5),
     _watched("hypercorn, SIGTERM", _HYPERCORN),
     _worked("Celery threads, SIGTERM", f"{_CELERY} -P threads -c 2"),
     _worked("Celery --max-tasks-per-child 100", f"{_CELERY} -c 2 --max-tasks-per-child 100", processes=8, idle=True),
