@@ -57,11 +57,12 @@ def test_surprises(found: Comparison, surprising: bool) -> None:
         (compared(FAILED, FAILED), True),
         (compared(FAILED, PASSED), True),
         (compared(PASSED, Outcome("failed", "AssertionError: no message after 5 seconds")), True),
+        (compared(PASSED, FAILED, Difference("current-names", "AssertionError: 'run a' != 'run/a'")), True),
         (compared(PASSED, FAILED), False),
         (compared(PASSED, PASSED, KNOWN), False),
         (compared(FAILED, FAILED, Difference("unsteady", "by chance")), False),
     ],
-    ids=["fails in both", "fails in theirs", "gave up waiting", "fails in ours", "no longer differs", "unsteady"],
+    ids=["fails in both", "fails in theirs", "gave up waiting", "otherwise", "fails in ours", "no longer", "unsteady"],
 )
 def test_only_what_says_nothing_of_ours_has_another_try(found: Comparison, doubtful: bool) -> None:
     """What fails under ours alone may be a race of ours, and stays failed."""
